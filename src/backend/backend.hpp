@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/keys.hpp"
+#include "base/scheduler.hpp"
+#include "block/device.hpp"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace io {
+class Worker;
+}
+
+namespace backend {
+
+class Backend;
+
+/// Hears of a backend's connection. On the backend's worker, never from inside open(), submit() or close().
+class Observer {
+public:
+    /// The path answers: geometry() is valid. Requests may be submitted (the observer probes first).
+    virtual void path_up(Backend &backend) noexcept = 0;
+    /// The path is lost or could not be reached; the backend goes on trying by itself. Everything in flight
+    /// completes with a path error. Called once per change; `why` is one line for log and status.
+    virtual void path_down(Backend &backend, std::string_view why) noexcept = 0;
+
+protected:
+    ~Observer() = default;
+};
+
+/// The end of a path: a file, a remote server, a LUN. Connects, reconnects with back-off (50 ms doubling to
+/// `reconnect_delay`), and serves requests while it is up; a request submitted while it is down completes with a path
+/// error ENOTCONN. It never repeats a request by itself. Owned by the map's assembly; lives on one worker.
+class Backend : public block::Device {
+public:
+    virtual ~Backend() = default;
+
+    /// Starts connecting, in the background.
+    virtual void open(Observer &observer) = 0;
+    /// Ends everything: what is in flight completes (with its result, or a path error), then `closed` is called, never
+    /// inside close(). After that the backend may be destroyed. The observer hears nothing any more.
+    virtual void close(base::Delegate<> closed) noexcept = 0;
+
+    [[nodiscard]] virtual bool up() const noexcept = 0;
+    /// Requests that it was given and has not completed.
+    [[nodiscard]] virtual std::size_t in_flight() const noexcept = 0;
+};
+
+/// What a path is made from. `values` holds every key of the type, checked, defaults filled in.
+struct Settings {
+    std::string name; ///< the path's, for the log
+    std::string uri;
+    base::KeyValues values;
+};
+
+/// One kind of path: a row of the generated table `all_types`.
+struct Type {
+    std::string_view name;                     ///< "file"
+    std::span<const std::string_view> schemes; ///< URI schemes it serves, "nbd", "nbd+unix"…
+    std::string_view summary;                  ///< one sentence for the manual
+    std::span<const base::Key> keys;
+    /// Throws base::Error when the URI is not right (only its text is looked at: no I/O).
+    void (*check_uri)(std::string_view uri);
+    /// Two paths with the same text see one cache and one disk by themselves (design D4: one inode, one server);
+    /// may look at the file system, connects to nothing. Empty: unknown.
+    std::string (*cache_identity)(std::string_view uri);
+    std::unique_ptr<Backend> (*create)(io::Worker &worker, const Settings &settings);
+};
+
+/// Every type that was built in, in the order of backend/meson.build.
+std::span<const Type *const> all_types() noexcept;
+/// The type that serves the URI's scheme, or nullptr.
+const Type *find_type(std::string_view uri) noexcept;
+
+} // namespace backend

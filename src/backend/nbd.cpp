@@ -1,0 +1,2 @@
+#include "backend/backend_list.hpp"
+namespace backend { const Type nbd{"nbd", {}, "", {}, nullptr, nullptr, nullptr}; }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/buffer_pool.hpp"
+
+#include <bit>
+#include <cassert>
+#include <cstdlib>
+
+namespace base {
+
+std::size_t BufferPool::class_of(std::size_t size) noexcept {
+    assert(size <= largest);
+    if (size <= smallest)
+        return 0;
+    return static_cast<std::size_t>(std::bit_width(size - 1)) - static_cast<std::size_t>(std::bit_width(smallest - 1));
+}
+
+BufferPool::~BufferPool() {
+    assert(used_ == 0);
+    waiting_.for_each([](Task &task) { task.withdraw(); });
+    for (Free *&head : free_) {
+        while (head != nullptr) {
+            Free *next = head->next;
+            std::free(head);
+            head = next;
+        }
+    }
+}
+
+std::byte *BufferPool::take(std::size_t size) noexcept {
+    const std::size_t index = class_of(size);
+    const std::size_t bytes = smallest << index;
+    if (used_ != 0 && used_ + bytes > limit_)
+        return nullptr;
+    void *buffer = free_[index];
+    if (buffer != nullptr) {
+        free_[index] = free_[index]->next;
+        kept_ -= bytes;
+    } else {
+        buffer = std::aligned_alloc(smallest, bytes);
+    }
+    if (buffer != nullptr)
+        used_ += bytes;
+    return static_cast<std::byte *>(buffer);
+}
+
+void BufferPool::give_back(std::byte *buffer, std::size_t size) noexcept {
+    const std::size_t index = class_of(size);
+    const std::size_t bytes = smallest << index;
+    used_ -= bytes;
+    if (kept_ + bytes > most_kept) {
+        std::free(buffer);
+    } else {
+        free_[index] = new (buffer) Free{free_[index]};
+        kept_ += bytes;
+    }
+    while (!waiting_.empty())
+        scheduler_.post(waiting_.pop_front());
+}
+
+void BufferPool::wait(Task &task) noexcept {
+    if (!task.pending())
+        waiting_.push_back(task);
+}
+
+} // namespace base

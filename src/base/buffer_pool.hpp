@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/scheduler.hpp"
+
+#include <array>
+#include <cstddef>
+
+namespace base {
+
+/// Page-aligned buffers in powers of two, bounded in all, kept for the next taker. One thread.
+class BufferPool {
+public:
+    static constexpr std::size_t smallest = 4096;
+    static constexpr std::size_t largest = std::size_t{64} << 20;
+
+    /// Hands out at most `limit` bytes at a time, except that one buffer can always be had when none is out:
+    /// so a limit below one request slows down and does not lock up.
+    BufferPool(Scheduler &scheduler, std::size_t limit) noexcept : scheduler_(scheduler), limit_(limit) {}
+    BufferPool(const BufferPool &) = delete;
+    BufferPool &operator=(const BufferPool &) = delete;
+    ~BufferPool();
+
+    /// At least `size` bytes (at most `largest`), or nullptr: the limit is reached or the system has no more.
+    [[nodiscard]] std::byte *take(std::size_t size) noexcept;
+    /// `size` as it was given to take().
+    void give_back(std::byte *buffer, std::size_t size) noexcept;
+    /// Posts `task` once, when a buffer has been given back after take() said nullptr.
+    void wait(Task &task) noexcept;
+
+    [[nodiscard]] std::size_t used() const noexcept { return used_; }
+    [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
+
+private:
+    static constexpr std::size_t classes = 15; // 4 KiB … 64 MiB
+    static constexpr std::size_t most_kept = std::size_t{16} << 20;
+    struct Free {
+        Free *next;
+    };
+    static std::size_t class_of(std::size_t size) noexcept;
+
+    Scheduler &scheduler_;
+    std::size_t limit_;
+    std::size_t used_ = 0;
+    std::size_t kept_ = 0;
+    std::array<Free *, classes> free_{};
+    List<Task> waiting_;
+};
+
+} // namespace base

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace base {
+
+/// Splits on blanks and tabs; a backslash makes the next character literal (device-mapper's rule, semantics
+/// reference 2.17). A backslash at the end is dropped.
+std::vector<std::string> split_words(std::string_view text);
+
+/// The candidate that `word` was probably meant to be; empty when none is near.
+std::string_view nearest_word(std::string_view word, const std::vector<std::string_view> &candidates);
+
+/// A decimal number that fills the whole word (no sign, no blank, no prefix); nothing on overflow.
+std::optional<std::uint64_t> parse_number(std::string_view word);
+
+[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
+
+} // namespace base

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/scheduler.hpp"
+#include "block/request.hpp"
+
+namespace block {
+
+/// Ends requests a little later, never inside submit(). A device owns one and adds what is done; the layer above
+/// hears of it in a step of its own, in order.
+class CompletionQueue {
+public:
+    explicit CompletionQueue(base::Scheduler &scheduler) noexcept
+        : scheduler_(scheduler), task_(base::Delegate<>::to<&CompletionQueue::deliver>(*this)) {}
+
+    void add(Request &request, Status status) noexcept {
+        request.device_word = pack(status);
+        done_.push_back(request);
+        scheduler_.post(task_);
+    }
+    [[nodiscard]] bool empty() const noexcept { return !task_.pending() && done_.empty(); }
+
+private:
+    static std::uint64_t pack(Status status) noexcept {
+        return static_cast<std::uint64_t>(status.outcome) << 32 | static_cast<std::uint32_t>(status.error);
+    }
+    static Status unpack(std::uint64_t word) noexcept {
+        return {static_cast<Outcome>(word >> 32), static_cast<int>(word & 0xffffffffU)};
+    }
+    void deliver() noexcept {
+        // Only what is there now: completing may submit, and that may be done at once.
+        base::List<Request> batch;
+        batch.take_all(done_);
+        while (!batch.empty()) {
+            Request &request = batch.pop_front();
+            request.complete(unpack(request.device_word));
+        }
+    }
+
+    base::Scheduler &scheduler_;
+    base::Task task_;
+    base::List<Request> done_;
+};
+
+} // namespace block

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/list.hpp"
+#include "block/status.hpp"
+
+#include <array>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+
+namespace block {
+
+enum class Operation : std::uint8_t { read, write, flush, trim, write_zeroes, cache };
+
+class Request;
+
+/// Whoever sends a request on and hears of its end: a session, a map, a fault injector.
+class Layer {
+public:
+    /// `request` is the layer's again; its own frame is already taken off. Never called from inside submit().
+    virtual void completed(Request &request, Status status) noexcept = 0;
+
+protected:
+    ~Layer() = default;
+};
+
+/// One I/O on its way down the layers and back. Owned by who made it (a session takes it from a pool); lent to a
+/// device by submit() until completed(). At any time it stands in at most one list, that of the layer it is at.
+class Request : public base::ListHook {
+public:
+    Operation operation = Operation::read;
+    bool fua = false;       ///< write, trim, write_zeroes: on stable storage before completion
+    bool no_hole = false;   ///< write_zeroes: allocate
+    bool fast_zero = false; ///< write_zeroes: ENOTSUP at once unless faster than writing
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;  ///< bytes; 0 for flush
+    std::byte *data = nullptr; ///< read and write: `length` bytes, the requester's until completion
+    /// The device's loss epoch when the client connected: a flush of an older epoch must fail (design D4, D10).
+    std::uint64_t loss_epoch = 0;
+    /// For the device at the end only: when it was given the request, and a word of its own.
+    std::int64_t started_ns = 0;
+    std::uint64_t device_word = 0;
+
+    /// A layer that passes a request on puts itself here first, with what it needs to remember.
+    struct Frame {
+        Layer *layer;
+        void *pointer;
+    };
+    static constexpr std::size_t depth = 6;
+
+    void push(Layer &layer, void *pointer = nullptr) noexcept {
+        assert(frames_in_use_ < depth);
+        frames_[frames_in_use_++] = {&layer, pointer};
+    }
+    [[nodiscard]] const Frame &top() const noexcept { return frames_[frames_in_use_ - 1]; }
+    /// Who made the request.
+    [[nodiscard]] const Layer *origin() const noexcept { return frames_in_use_ == 0 ? nullptr : frames_[0].layer; }
+    /// The pointer of the frame that was taken off last: valid inside completed().
+    [[nodiscard]] void *popped() const noexcept { return frames_[frames_in_use_].pointer; }
+
+    /// Hands the request back to the layer above. The request may be gone afterwards.
+    void complete(Status status) noexcept {
+        assert(frames_in_use_ > 0 && !linked());
+        Layer &layer = *frames_[--frames_in_use_].layer;
+        layer.completed(*this, status);
+    }
+
+private:
+    std::array<Frame, depth> frames_{};
+    std::uint8_t frames_in_use_ = 0;
+};
+
+} // namespace block

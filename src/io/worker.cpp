@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "io/worker.hpp"
+
+#include "base/timer_queue.hpp"
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <atomic>
+#include <future>
+
+namespace io {
+
+namespace {
+constexpr int handlers_per_turn = 64;
+constexpr int task_rounds_per_step = 16;
+} // namespace
+
+struct Worker::Loop {
+    asio::io_context context{1};
+    asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+    std::atomic<bool> stopping{false};
+    base::TimePoint now = base::Clock::now();
+    base::List<base::Task> tasks;
+    base::List<base::Task> hooks;
+    base::TimerQueue timers;
+    asio::steady_timer alarm{context};
+    bool alarm_set = false;
+    base::TimePoint alarm_at{};
+
+    void run_tasks() noexcept;
+    void run_hooks() noexcept;
+    void turn();
+    void set_alarm();
+    void alarm_rang();
+};
+
+void Worker::Loop::run_tasks() noexcept {
+    // Bounded: a task that posts itself for ever must not keep the sockets waiting.
+    for (int round = 0; round < task_rounds_per_step && !tasks.empty(); ++round) {
+        base::List<base::Task> batch;
+        batch.take_all(tasks);
+        while (!batch.empty())
+            batch.pop_front().run();
+    }
+}
+
+void Worker::Loop::run_hooks() noexcept {
+    base::List<base::Task> batch;
+    batch.take_all(hooks);
+    while (!batch.empty())
+        batch.pop_front().run();
+}
+
+void Worker::Loop::turn() {
+    const bool idle = tasks.empty() && hooks.empty();
+    // Nothing left to do at once: wait. The time is read after the wait and stays for the turn.
+    std::size_t ran = 0;
+    if (idle) {
+        set_alarm();
+        ran = context.run_one();
+    }
+    now = base::Clock::now();
+    timers.fire_due(now);
+    run_tasks();
+    for (int i = static_cast<int>(ran); i < handlers_per_turn; ++i) {
+        if (context.poll_one() == 0)
+            break;
+        run_tasks();
+    }
+    run_hooks();
+    run_tasks();
+}
+
+void Worker::Loop::set_alarm() {
+    if (timers.empty())
+        return; // an alarm that is still set rings once for nothing
+    if (alarm_set && alarm_at <= timers.next())
+        return;
+    alarm_at = timers.next();
+    alarm.expires_at(alarm_at);
+    alarm_set = true;
+    alarm.async_wait([this](const std::error_code &error) {
+        if (error != asio::error::operation_aborted)
+            alarm_set = false;
+    });
+}
+
+Worker::Worker() : loop_(std::make_unique<Loop>()) {}
+Worker::~Worker() = default;
+
+void Worker::run() {
+    while (!loop_->stopping.load(std::memory_order_relaxed))
+        loop_->turn();
+    // What was posted while stopping still runs, so that nobody waits for a step that never comes.
+    loop_->run_tasks();
+    while (loop_->context.poll_one() != 0)
+        loop_->run_tasks();
+}
+
+void Worker::stop() noexcept {
+    asio::post(loop_->context, [this] { loop_->stopping.store(true, std::memory_order_relaxed); });
+}
+
+void Worker::post_from_anywhere(std::function<void()> step) { asio::post(loop_->context, std::move(step)); }
+
+void Worker::run_and_wait(const std::function<void()> &step) {
+    std::promise<void> done;
+    std::future<void> result = done.get_future();
+    post_from_anywhere([&step, &done] {
+        try {
+            step();
+            done.set_value();
+        } catch (...) {
+            done.set_exception(std::current_exception());
+        }
+    });
+    result.get();
+}
+
+void Worker::post(base::Task &task) noexcept {
+    if (!task.pending())
+        loop_->tasks.push_back(task);
+}
+
+void Worker::at_end_of_turn(base::Task &task) noexcept {
+    if (!task.pending())
+        loop_->hooks.push_back(task);
+}
+
+base::TimePoint Worker::now() const noexcept { return loop_->now; }
+
+asio::io_context &Worker::context() noexcept { return loop_->context; }
+
+void Worker::start(base::Timer &timer) { loop_->timers.add(timer); }
+void Worker::cancel(base::Timer &timer) noexcept { loop_->timers.remove(timer); }
+
+} // namespace io

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "selector/selector_list.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+namespace selector {
+
+namespace {
+
+/// Each path in turn (semantics reference 2.21). A path that comes back is used next.
+class RoundRobin final : public Selector {
+public:
+    void add_path(PathIndex path, Words arguments) override {
+        if (arguments.size() > 1)
+            throw base::Error(EINVAL, "round-robin ps: incorrect number of arguments");
+        unsigned repeat_count = 1;
+        if (!arguments.empty()) {
+            const auto number = base::parse_number(arguments[0]);
+            if (!number || *number > std::numeric_limits<unsigned>::max())
+                throw base::Error(EINVAL, "round-robin ps: invalid repeat count");
+            repeat_count = static_cast<unsigned>(*number);
+        }
+        repeat_counts_.push_back(repeat_count);
+        valid_.reserve(repeat_counts_.size());
+        valid_.push_back(path);
+    }
+    void fail_path(PathIndex path) noexcept override { valid_.erase(std::ranges::find(valid_, path)); }
+    void reinstate_path(PathIndex path) noexcept override { valid_.insert(valid_.begin(), path); }
+
+    std::optional<Choice> select_path(std::uint64_t, base::TimePoint) noexcept override {
+        if (valid_.empty())
+            return std::nullopt;
+        const PathIndex path = valid_.front();
+        std::rotate(valid_.begin(), valid_.begin() + 1, valid_.end());
+        return Choice{path, repeat_counts_[path]};
+    }
+
+    [[nodiscard]] unsigned table_width() const noexcept override { return 1; }
+    [[nodiscard]] std::string path_table(PathIndex path) const override {
+        return std::to_string(repeat_counts_[path]);
+    }
+
+private:
+    std::vector<unsigned> repeat_counts_; // by path
+    std::vector<PathIndex> valid_;        // the next one first; capacity for all, so nothing allocates later
+};
+
+} // namespace
+
+const Type round_robin{"round-robin", "each path in turn, repeat_count requests at a time",
+                       [](Words) -> std::unique_ptr<Selector> { return std::make_unique<RoundRobin>(); }};
+
+} // namespace selector
