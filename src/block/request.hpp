@@ -38,6 +38,10 @@ public:
     std::byte *data = nullptr; ///< read and write: `length` bytes, the requester's until completion
     /// The device's loss epoch when the client connected: a flush of an older epoch must fail (design D4, D10).
     std::uint64_t loss_epoch = 0;
+    /// For a map only: when the request was first held (0: never), how often its path asked to try again.
+    std::int64_t held_since_ns = 0;
+    std::uint8_t retries = 0;
+    std::uint64_t sent_generation = 0; ///< the device's, when it was given the request
     /// For the device at the end only: when it was given the request, and a word of its own.
     std::int64_t started_ns = 0;
     std::uint64_t device_word = 0;
@@ -53,7 +57,6 @@ public:
         assert(frames_in_use_ < depth);
         frames_[frames_in_use_++] = {&layer, pointer};
     }
-    [[nodiscard]] const Frame &top() const noexcept { return frames_[frames_in_use_ - 1]; }
     /// Who made the request.
     [[nodiscard]] const Layer *origin() const noexcept { return frames_in_use_ == 0 ? nullptr : frames_[0].layer; }
     /// The pointer of the frame that was taken off last: valid inside completed().

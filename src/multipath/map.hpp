@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "base/object_pool.hpp"
 #include "base/scheduler.hpp"
 #include "block/completion_queue.hpp"
 #include "block/device.hpp"
@@ -61,9 +60,10 @@ public:
     [[nodiscard]] std::string table_text() const; ///< TABLE, reference 2.20
     [[nodiscard]] std::vector<std::string> dependencies() const; ///< path names, each once
     [[nodiscard]] std::uint64_t event_number() const noexcept { return event_number_; }
-    [[nodiscard]] std::size_t held() const noexcept;
+    [[nodiscard]] std::size_t held() const noexcept { return queue_size_; }
+    [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
     /// Age of the oldest held request; zero when none is.
-    [[nodiscard]] base::Duration held_oldest() const noexcept;
+    [[nodiscard]] base::Duration held_oldest() noexcept;
     [[nodiscard]] const MapOptions &options() const noexcept { return options_; }
 
     /// A dm message: verb and arguments (reference 2.17). Throws base::Error.
@@ -73,9 +73,29 @@ public:
     void shut_down() noexcept;
 
 private:
-    friend class Table;
-    // … the rest is the core's own business
+    enum class Mapped { sent, held, error };
+
     void completed(block::Request &request, block::Status status) noexcept override;
+    Mapped map(block::Request &request, bool was_held) noexcept;
+    void send(block::Request &request, Path &path) noexcept;
+    void hold(block::Request &request) noexcept;
+    void requeue(block::Request &request, block::Status status) noexcept;
+    void acknowledge(block::Request &request, const Path &path) noexcept;
+    void finish(block::Request &request, block::Status status) noexcept;
+    void kick() noexcept { scheduler_.post(worker_); }
+    void run_worker() noexcept;
+    void release_delayed() noexcept;
+    void give_up_waiting() noexcept;
+
+    void fail(Path &path) noexcept;
+    void reinstate(Path &path) noexcept;
+    void set_queueing(bool on) noexcept;
+    void watch_for_no_path() noexcept;
+    void tell(std::string_view action, std::string details, bool counted = true) noexcept;
+
+    void message_queueing(bool on);
+    void message_group(std::string_view verb, const std::string &number);
+    void message_path(bool reinstating, const std::string &name);
 
     base::Scheduler &scheduler_;
     std::string name_;
@@ -83,8 +103,20 @@ private:
     Observer &observer_;
     block::Geometry geometry_;
     std::unique_ptr<Table> live_;
+
+    base::List<block::Request> held_;    ///< `queued_ios` of the reference
+    base::List<block::Request> delayed_; ///< after a resource shortage: held until the timer
+    std::size_t queue_size_ = 0;         ///< both lists
+    std::size_t in_flight_ = 0;
+    bool shut_down_ = false;
+    block::CompletionQueue finished_;
     DirtyPaths dirty_;
+    base::Task worker_;
+    base::Timer delay_;
+    base::Timer no_path_timer_;
+    bool queueing_timed_out_ = false; ///< queue_if_no_path comes back with the first path
     std::uint64_t event_number_ = 0;
+    std::uint64_t path_event_sequence_ = 0;
 };
 
 } // namespace multipath

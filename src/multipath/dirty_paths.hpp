@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/object_pool.hpp"
+#include "block/completion_queue.hpp"
+#include "block/device.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace multipath {
+
+/// Which path devices hold acknowledged writes that no flush covers yet, and the flush that goes to all of them (design
+/// D4, `cache: independent`; semantics reference H1). A device whose generation changed since, or that fails its flush, has
+/// lost them: from then on FLUSH and FUA of every client that was there fail (D10), until it connects again.
+/// One round of flushes runs at a time; what comes meanwhile shares the next one.
+class DirtyPaths final : private block::Layer {
+public:
+    DirtyPaths(base::Scheduler &scheduler, block::CompletionQueue &finished) noexcept;
+
+    [[nodiscard]] std::uint64_t loss_epoch() const noexcept { return loss_epoch_; }
+
+    /// A write, trim or write_zeroes without FUA was acknowledged by `device`, which had this generation when it got it:
+    /// the connection may have been lost between the answer and now.
+    void wrote(block::Device &device, std::uint64_t generation);
+    /// Makes everything that was acknowledged stable, then ends `request` through the completion queue: with success or EIO.
+    /// `except`: a device that needs no flush for this (it has just done the FUA).
+    void flush(block::Request &request, const block::Device *except = nullptr);
+    /// Looks for devices that lost what they held; true when this client's writes may be among it.
+    bool has_lost(const block::Request &request) noexcept;
+    /// Whether an acknowledged write awaits a flush.
+    [[nodiscard]] bool any() const noexcept { return !dirty_.empty() || flushes_in_flight_ != 0; }
+
+private:
+    struct Mark {
+        block::Device *device;
+        std::uint64_t generation; ///< of the device when it was written to
+    };
+    void completed(block::Request &request, block::Status status) noexcept override;
+    void start_round();
+    void end_round() noexcept;
+
+    block::CompletionQueue &finished_;
+    std::vector<Mark> dirty_;
+    std::vector<Mark> flushing_;
+    base::ObjectPool<block::Request, 8> requests_;
+    std::size_t flushes_in_flight_ = 0;
+    base::List<block::Request> running_; ///< end with this round
+    base::List<block::Request> next_;    ///< wait for the next one
+    std::uint64_t loss_epoch_ = 0;
+};
+
+} // namespace multipath

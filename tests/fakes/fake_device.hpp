@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "block/completion_queue.hpp"
+#include "block/device.hpp"
+
+#include <string>
+#include <vector>
+
+namespace fakes {
+
+/// A path device under a test's thumb: answers at once (through its completion queue), with an error, or not before
+/// release(). Writes its name into a journal the test gives, for each request it gets.
+class FakeDevice final : public block::Device {
+public:
+    FakeDevice(base::Scheduler &scheduler, std::string name, std::vector<std::string> &journal)
+        : name_(std::move(name)), journal_(journal), finished_(scheduler) {
+        geometry_.size = 1 << 20;
+    }
+
+    void submit(block::Request &request) noexcept override {
+        journal_.push_back(name_ + (request.operation == block::Operation::flush ? " flush" : ""));
+        if (holding)
+            held_.push_back(request);
+        else
+            finished_.add(request, answer);
+    }
+    [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
+    [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
+
+    /// Answers everything that is held with `answer`, and holds no more.
+    void release() {
+        holding = false;
+        while (!held_.empty())
+            finished_.add(held_.pop_front(), answer);
+    }
+    /// The connection dies: what is held comes back as lost.
+    void lose_connection() {
+        ++generation_;
+        while (!held_.empty())
+            finished_.add(held_.pop_front(), block::Status::path_error(ENOTCONN));
+    }
+    [[nodiscard]] const std::string &name() const { return name_; }
+
+    block::Status answer;
+    bool holding = false;
+
+private:
+    std::string name_;
+    std::vector<std::string> &journal_;
+    block::CompletionQueue finished_;
+    base::List<block::Request> held_;
+    block::Geometry geometry_;
+    std::uint64_t generation_ = 0;
+};
+
+} // namespace fakes
