@@ -101,6 +101,7 @@ base_image() {
     } | sha256sum | cut -c 1-16)
     base=$cache/base-$key.cpio
     if [ ! -s "$base" ]; then
+        find "$cache" -name 'base-*.cpio' -mtime +7 -delete
         make_base "$work/base"
         archive "$work/base" >"$work/base.cpio"
         mv "$work/base.cpio" "$base"
