@@ -34,8 +34,9 @@ install_packages() {
     done
     missing=$({
         printf '%s\n' "${wanted[@]}"
-        # Twice, so that only what is not installed stands alone.
-        dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null |
+        # Twice, so that only what is not installed stands alone. dpkg-query fails at
+        # the first name it has never heard of, but tells all.
+        { dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || :; } |
             awk '$1 == "installed" && !seen[$2]++ { print $2; print $2 }'
     } | sort | uniq -u)
     [ -n "$missing" ] || return 0
