@@ -1,0 +1,212 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Runs a script as root in a throw-away VM with Debian's kernel, which has what a
+# test machine's may lack: the NBD client and the device mapper.
+#
+#   vm.sh [--timeout SECONDS] SCRIPT [ARGUMENT...]
+#
+# The script is busybox's sh, with nbd-client, e2fsck and mkfs.ext4 at hand. Its
+# standard input and output are those of this program; arguments have no blanks.
+# The host's 127.0.0.1:PORT is 10.0.2.2:PORT in the guest.
+#
+# Exit status: the script's own; 77 something is not installed; 124 time is up;
+# 125 the VM ended before the script did (the console's end is on stderr).
+#
+# What takes time to make is kept in ${NBDMPATH_VM_CACHE:-/tmp/nbdmpath-vm-cache-$UID}.
+set -eu -o pipefail
+here=$(dirname "$(readlink -f "$0")")
+cache=${NBDMPATH_VM_CACHE:-/tmp/nbdmpath-vm-cache-$UID}
+PATH=$PATH:/usr/sbin:/sbin
+
+# In the guest beside busybox.
+modules=(virtio_pci virtio_net nbd ext4)
+programs=(nbd-client e2fsck mke2fs)
+
+missing() {
+    echo "vm.sh: $*" >&2
+    exit 77
+}
+
+timeout=120
+if [ "${1:-}" = --timeout ]; then
+    timeout=$2
+    shift 2
+fi
+[ $# -ge 1 ] || {
+    echo "usage: vm.sh [--timeout SECONDS] SCRIPT [ARGUMENT...]" >&2
+    exit 2
+}
+script=$1
+shift
+
+for program in qemu-system-x86_64 busybox cpio modprobe "${programs[@]}"; do
+    command -v "$program" >/dev/null || missing "$program is not installed"
+done
+release=$(find /boot -name 'vmlinuz-*-amd64' -printf '%f\n' | sed 's/^vmlinuz-//' | sort -V | tail -n 1)
+[ -n "$release" ] || missing "no kernel: install linux-image-amd64"
+kernel=/boot/vmlinuz-$release
+[ -r "$kernel" ] || missing "$kernel is not readable"
+
+# copy_program ROOT PROGRAM: with the libraries it is linked with.
+copy_program() {
+    local path
+    path=$(command -v "$2")
+    { echo "$path"; ldd "$path" | grep -o '/[^ ]*'; } | while read -r path; do
+        install -D "$path" "$1$path"
+    done
+}
+
+# make_base ROOT: everything in the guest but the script.
+make_base() {
+    local program module word file options
+    mkdir -p "$1"/{bin,dev,proc,sys,tmp,mnt,etc,run,var/lock,usr/sbin}
+    install "$here/init" "$1/init"
+    install "$(command -v busybox)" "$1/bin/busybox"
+    for program in $(busybox --list); do
+        [ "$program" = busybox ] || ln -s busybox "$1/bin/$program"
+    done
+    # Busybox has some of the same names; theirs are first in the guest's PATH.
+    for program in "${programs[@]}"; do
+        copy_program "$1" "$program"
+    done
+    ln -sf "$(command -v mke2fs)" "$1/usr/sbin/mkfs.ext4"
+    cp /etc/mke2fs.conf "$1/etc/"
+    ln -s /proc/mounts "$1/etc/mtab"
+
+    for module in "${modules[@]}"; do
+        modprobe -S "$release" --show-depends "$module"
+    done | while read -r word file options; do
+        [ "$word" = insmod ] || continue
+        [ ! -e "$1$file" ] || continue
+        install -D -m 644 "$file" "$1$file"
+        echo "$file $options" >>"$1/modules"
+    done
+}
+
+archive() {
+    (cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0)
+}
+
+# base_image: prints the file, made anew when something in it has changed. Two tests
+# may come here at once: the second's copy replaces an equal one.
+base_image() {
+    local key base program
+    key=$({
+        echo "$release"
+        sha256sum "$here/vm.sh" "$here/init"
+        for program in busybox "${programs[@]}"; do
+            stat -L -c '%n %s %Y' "$(command -v "$program")"
+        done
+    } | sha256sum | cut -c 1-16)
+    base=$cache/base-$key.cpio
+    if [ ! -s "$base" ]; then
+        find "$cache" -name 'base-*.cpio' -mtime +7 -delete
+        make_base "$work/base"
+        archive "$work/base" >"$work/base.cpio"
+        mv "$work/base.cpio" "$base"
+    fi
+    echo "$base"
+}
+
+# job_image SCRIPT [ARGUMENT...]: the archive which the kernel unpacks over the base.
+job_image() {
+    mkdir -p "$work/job"
+    install -m 755 "$1" "$work/job/script"
+    shift
+    echo "$*" >"$work/job/arguments"
+    archive "$work/job"
+}
+
+# start_vm ACCELERATOR SECONDS INITRD: in the background; the guest's second serial
+# port is the pipes $work/serial.in and .out, which qemu opens for both directions:
+# neither it nor this program waits for the other to open them.
+start_vm() {
+    local cpu=max
+    [ "$1" != kvm ] || cpu=host
+    : >"$work/console"
+    timeout --kill-after 2 "$2" qemu-system-x86_64 -accel "$1" -cpu "$cpu" -smp 2 -m 384 \
+        -nodefaults -no-user-config -no-reboot -display none -monitor none \
+        -kernel "$kernel" -initrd "$3" \
+        -append "console=ttyS0 loglevel=4 panic=-1 mitigations=off random.trust_cpu=on no_timer_check" \
+        -serial "file:$work/console" \
+        -chardev "pipe,id=script,path=$work/serial" -serial chardev:script \
+        -netdev user,id=net0 -device virtio-net-pci,netdev=net0,romfile= \
+        </dev/null >"$work/qemu" 2>&1 &
+    vm=$!
+}
+
+# guest_lines: what the script says, until the VM has ended. Sets `status`, and
+# `ended` to qemu's.
+guest_lines() {
+    local line more=1
+    status=
+    while [ -n "$more" ]; do
+        # One more look after its end, for what is still in the pipe.
+        kill -0 "$vm" 2>/dev/null || more=
+        while IFS= read -r -t 0.5 -u 3 line; do
+            case $line in
+            # Not before: the guest's terminal would echo it, and drop the rest.
+            vm-ready)
+                cat <&0 >"$work/serial.in" &
+                input=$!
+                ;;
+            "vm-status "*) status=${line#vm-status } ;;
+            *) printf '%s\n' "$line" ;;
+            esac
+        done
+    done
+    ended=0
+    wait "$vm" 2>/dev/null || ended=$?
+    vm=
+}
+
+# usable_kvm: a device which can be opened says little in a container or a VM, so
+# this boots once, and remembers the answer until the machine's next boot.
+usable_kvm() {
+    local answer
+    [ -w /dev/kvm ] || return 1
+    answer=$cache/kvm-$(cat /proc/sys/kernel/random/boot_id)
+    if [ ! -s "$answer" ]; then
+        printf '#!/bin/sh\nexit 42\n' >"$work/probe"
+        { cat "$base"; job_image "$work/probe"; } >"$work/initrd"
+        start_vm kvm 20 "$work/initrd"
+        guest_lines </dev/null
+        if [ "$status" = 42 ]; then echo yes; else echo no; fi >"$answer"
+    fi
+    [ "$(cat "$answer")" = yes ]
+}
+
+mkdir -p "$cache"
+work=$(mktemp -d "$cache/run.XXXXXX")
+vm=
+input=
+# shellcheck disable=SC2317  # the trap calls it
+clean_up() {
+    [ -z "$input" ] || kill "$input" 2>/dev/null || :
+    [ -z "$vm" ] || { kill "$vm" && wait "$vm"; } 2>/dev/null || :
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+mkfifo "$work/serial.in" "$work/serial.out"
+exec 3<>"$work/serial.out"
+base=$(base_image)
+accelerator=tcg
+! usable_kvm || accelerator=kvm
+
+{ cat "$base"; job_image "$script" "$@"; } >"$work/initrd"
+start_vm "$accelerator" "$timeout" "$work/initrd"
+guest_lines
+
+[ -z "$status" ] || exit "$status"
+if [ "$ended" = 124 ] || [ "$ended" = 137 ]; then
+    echo "vm.sh: not finished after $timeout s ($accelerator); the console's end:" >&2
+    tail -n 20 "$work/console" >&2
+    exit 124
+fi
+echo "vm.sh: the VM ended early ($accelerator, qemu's status $ended); the console's end:" >&2
+tail -n 20 "$work/qemu" "$work/console" >&2
+exit 125
