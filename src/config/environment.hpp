@@ -17,6 +17,8 @@ struct PathType {
     std::span<const base::Key> keys;
     /// Throws base::Error when the URI is not right.
     std::function<void(std::string_view uri)> check_uri;
+    /// Throws base::Error when a value is out of its range; may be empty.
+    std::function<void(const base::KeyValues &values)> check_values = {};
 };
 
 /// Paths by name, as a table looks them up. Refers to the paths it was made from.

@@ -71,6 +71,15 @@ void read_keys(Section *section, const PathType &type, Path &path) {
     }
 }
 
+void check_values(const Node &node, const PathType &type, const Path &path, const Reading &reading) {
+    try {
+        if (type.check_values)
+            type.check_values(path.values);
+    } catch (const base::Error &error) {
+        reading.problem(node, "path '{}': {}", shown(path.name), error.what());
+    }
+}
+
 void read_section(const Node &node, Path &path, const Environment &environment, const Reading &reading) {
     Section section(node, fmt::format("path '{}'", shown(path.name)), reading);
     const Node *uri_node = section.find("uri");
@@ -85,6 +94,7 @@ void read_section(const Node &node, Path &path, const Environment &environment, 
     if (type == nullptr)
         return;
     read_keys(&section, *type, path);
+    check_values(node, *type, path, reading);
     refuse_later_keys(section, "path", reading);
     section.finish();
 }
