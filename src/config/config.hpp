@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/keys.hpp"
+#include "base/log.hpp"
+#include "config/problem.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace config {
+
+/// A socket to listen on: a unix one when `unix_path` is set, else TCP.
+struct Listener {
+    Where where;
+    std::string unix_path;
+    unsigned mode = 0;   ///< of the unix socket's file
+    std::string address; ///< IPv4 or IPv6 in numbers, without brackets; empty: every address
+    std::uint16_t port = 0;
+
+    [[nodiscard]] bool is_unix() const noexcept { return !unix_path.empty(); }
+    /// As the user writes it: "/run/x.sock", "127.0.0.1:10809", "[::1]:10809", ":10809".
+    [[nodiscard]] std::string text() const;
+};
+
+struct Limits {
+    std::size_t connections = 1024;
+    std::size_t requests_per_connection = 128;
+    std::size_t buffer_memory_bytes = std::size_t{512} << 20;
+    std::chrono::milliseconds handshake_timeout{10'000};
+};
+
+struct Path {
+    Where where; ///< of its name
+    std::string name;
+    std::string uri;        ///< empty: it was wrong (only a table check can see this, parse() throws in the end)
+    base::KeyValues values; ///< the keys of its type, checked, defaults filled in
+};
+
+enum class Cache { shared, independent };
+enum class Reinstate { automatic, manual };
+
+struct Map {
+    Where where;       ///< of its name
+    Where table_where; ///< of `table:`'s text, or of the name
+    std::string name;
+    /// What follows `multipath` in a dm table; the same from both forms, the keys beside it merged in.
+    std::string table;
+    std::string description;
+    bool read_only = false;
+    std::chrono::milliseconds no_path_timeout{0}; ///< 0: never
+    std::optional<std::uint64_t> size_bytes;      ///< a multiple of 512
+    std::optional<Cache> cache;                   ///< nothing: decided by the paths (design D4)
+    Reinstate reinstate = Reinstate::automatic;
+};
+
+/// A checked configuration. Plain values: nothing was created and nothing connected to.
+struct Config {
+    std::string file;
+    std::size_t threads = 0; ///< 0: auto
+    std::chrono::milliseconds shutdown_timeout{10'000};
+    base::log::Level log_level = base::log::Level::info;
+    std::vector<Listener> listen;
+    std::vector<Listener> admin;
+    Limits limits;
+    std::vector<Path> paths;    ///< in the file's order, names unique
+    std::vector<Map> maps;      ///< in the file's order, names unique
+    std::string default_export; ///< a map's name; the only map's if not said; else empty
+    std::vector<std::string> warnings; ///< `FILE:LINE:COL: warning: text`, as they stand in the file
+};
+
+} // namespace config

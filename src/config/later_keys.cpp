@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/later_keys.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace config {
+
+namespace {
+
+using enum base::KeyKind;
+
+struct LaterKey {
+    std::string_view section;
+    std::string_view name;
+    base::KeyKind kind;
+    std::string_view accepted;                    ///< what happens anyway; empty: any value would be ignored
+    std::array<std::string_view, 4> choices = {}; ///< of a text; empty: any
+};
+
+// The step that brings a key deletes its row here.
+constexpr LaterKey later_keys[] = {
+    {"configuration", "metrics", text, ""},
+    {"listen", "tls", text, "off", {"off", "allow", "require"}},
+    {"tls", "certificates", text, ""},
+    {"tls", "verify_peer", boolean, "true"},
+    {"tls", "psk", text, ""},
+    {"iscsi", "initiator_name", text, ""},
+    {"path", "stall_timeout", duration, "4s"},
+    {"path", "secret_file", text, ""},
+    {"path", "mutual_secret_file", text, ""},
+    {"path", "header_digest", text, ""},
+    {"path", "fence_command", text, ""},
+    {"path", "trust_peer_close", boolean, "true"},
+    {"map", "unflushed_limit", size, "64M"},
+    {"map", "ambiguous_writes", text, "retry", {"fence", "hold", "retry", "fail"}},
+    {"map", "ambiguous_hold", duration, "5s"},
+    {"map", "fence_timeout", duration, "10s"},
+    {"map", "eio", text, "path", {"path", "verify"}},
+    {"map", "compat", text, "seed", {"seed", "kernel"}},
+    {"map", "wwid", text, ""},
+    {"map", "reservation_key", text, ""},
+    {"map", "pg_init_delay_msecs", number, "2000"},
+    {"map", "hardware_handler", text, ""},
+};
+constexpr std::string_view later_schemes[] = {"nbds", "nbds+unix", "iscsi"};
+constexpr std::string_view later_selectors[] = {"queue-length", "service-time", "historical-service-time",
+                                                "io-affinity"};
+
+std::optional<base::KeyValue> read(Section &section, const LaterKey &row) {
+    const auto end = std::ranges::find(row.choices, std::string_view());
+    if (end == row.choices.begin())
+        return section.value(row.name, row.kind);
+    if (const auto word = section.choice(row.name, std::span(row.choices.begin(), end)))
+        return *word;
+    return std::nullopt;
+}
+
+} // namespace
+
+void refuse_later_keys(Section &section, std::string_view section_name, const Reading &reading) {
+    for (const LaterKey &row : later_keys) {
+        if (row.section != section_name || section.asked(row.name))
+            continue;
+        const std::optional<base::KeyValue> value = read(section, row);
+        if (!value || (!row.accepted.empty() && *value == base::parse_value(row.kind, row.accepted)))
+            continue;
+        reading.problem(*section.find(row.name), "{}: not supported yet{}", row.name,
+                        row.accepted.empty() ? "" : fmt::format(" (only '{}')", row.accepted));
+    }
+}
+
+bool is_later_scheme(std::string_view scheme) noexcept {
+    return std::ranges::find(later_schemes, scheme) != std::end(later_schemes);
+}
+
+bool is_later_selector(std::string_view name) noexcept {
+    return std::ranges::find(later_selectors, name) != std::end(later_selectors);
+}
+
+} // namespace config

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/map_section.hpp"
+
+#include "base/text.hpp"
+#include "config/group_section.hpp"
+#include "config/later_keys.hpp"
+#include "config/parse.hpp"
+#include "config/path_section.hpp"
+#include "config/table_text.hpp"
+
+namespace config {
+
+namespace {
+
+constexpr Range sizes{512, std::numeric_limits<std::int64_t>::max()};
+constexpr Range group_numbers{1, 1024};
+constexpr Range retry_counts{1, 50};
+constexpr std::uint64_t sector_bytes = 512;
+
+/// One map.
+class MapSection {
+public:
+    MapSection(const Node::Entry &entry, const Environment &environment, const PathNames &paths, const Reading &reading)
+        : name_(*entry.first), section_(*entry.second, fmt::format("map '{}'", shown(entry.first->text)), reading),
+          environment_(environment), paths_(paths), reading_(reading) {}
+
+    Map read() {
+        const std::size_t before = reading_.problems.count();
+        check_name(name_, "map", reading_);
+        map_.where = map_.table_where = reading_.where(name_);
+        map_.name = name_.text;
+        read_options();
+        read_table_keys();
+        read_table();
+        refuse_later_keys(section_, "map", reading_);
+        section_.finish();
+        // A table made from something wrong would only be wrong again.
+        if (reading_.problems.count() == before)
+            check_table();
+        return std::move(map_);
+    }
+
+    /// Requests may wait for ever.
+    [[nodiscard]] bool queues_without_end() const {
+        return table_.has_queue_if_no_path() && map_.no_path_timeout.count() == 0;
+    }
+
+private:
+    void read_options() {
+        map_.description = section_.text("description").value_or("");
+        map_.read_only = section_.boolean("read_only").value_or(false);
+        map_.no_path_timeout = section_.duration("no_path_timeout").value_or(map_.no_path_timeout);
+        map_.size_bytes = section_.size("size", sizes);
+        if (map_.size_bytes && *map_.size_bytes % sector_bytes != 0)
+            reading_.problem(*section_.find("size"), "size: {} is not a multiple of 512", *map_.size_bytes);
+        if (const auto cache = section_.choice("cache", {"shared", "independent"}))
+            map_.cache = *cache == "shared" ? Cache::shared : Cache::independent;
+        if (section_.choice("reinstate", {"auto", "manual"}) == "manual")
+            map_.reinstate = Reinstate::manual;
+    }
+
+    void read_table_keys() {
+        queue_if_no_path_ = section_.boolean("queue_if_no_path");
+        pg_init_retries_ = section_.number("pg_init_retries", retry_counts);
+        initial_group_ = section_.number("initial_group", group_numbers);
+    }
+
+    void read_table() {
+        const Node *table = section_.find("table");
+        const Node *groups = section_.find("priority_groups");
+        if (table != nullptr && groups != nullptr) {
+            reading_.problem(*groups, "map '{}': 'table' and 'priority_groups' say the same thing: only one of them",
+                             shown(map_.name));
+        } else if (table != nullptr) {
+            map_.table_where = reading_.where(*table);
+            read_table_text(*table);
+        } else if (groups != nullptr) {
+            read_groups(*groups);
+        } else if (section_.node().kind != Node::Kind::scalar && section_.node().kind != Node::Kind::sequence) {
+            reading_.problem(name_, "map '{}' needs 'table' or 'priority_groups'", shown(map_.name));
+        }
+        map_.table = table_.text();
+    }
+
+    void read_table_text(const Node &node) {
+        const std::optional<std::string> text = text_of(node, "table", reading_);
+        if (!text)
+            return;
+        try {
+            table_ = TableText(*text);
+        } catch (const base::Error &error) {
+            reading_.problem(node, "table: {}", error.what());
+            return;
+        }
+        if (section_.find("size") == nullptr)
+            map_.size_bytes = table_.size_bytes();
+        const bool queues = table_.has_queue_if_no_path();
+        if (queue_if_no_path_ == false && queues)
+            reading_.problem(*section_.find("queue_if_no_path"), "queue_if_no_path: false, but the table has it");
+        const auto retries = table_.pg_init_retries();
+        must_agree("pg_init_retries", pg_init_retries_, retries);
+        must_agree("initial_group", initial_group_, table_.initial_group());
+        add_features(!queues, !retries.has_value(), node);
+    }
+
+    void must_agree(std::string_view key, std::optional<std::uint64_t> value, const std::optional<std::string> &word) {
+        if (value && word && base::parse_number(*word) != value)
+            reading_.problem(*section_.find(key), "{}: {}, but the table says {}", key, *value, shown(*word));
+    }
+
+    void add_features(bool queue_if_no_path, bool pg_init_retries, const Node &node) {
+        bool added = true;
+        if (queue_if_no_path_ == true && queue_if_no_path)
+            added = table_.add_feature({"queue_if_no_path"});
+        if (pg_init_retries_ && pg_init_retries)
+            added = table_.add_feature({"pg_init_retries", std::to_string(*pg_init_retries_)}) && added;
+        if (!added)
+            reading_.problem(node, "table: invalid number of feature args");
+    }
+
+    void read_groups(const Node &groups) {
+        add_features(true, true, groups);
+        append_groups(groups, initial_group_.value_or(1), environment_, paths_, reading_, table_);
+        if (initial_group_ && groups.kind == Node::Kind::sequence && *initial_group_ > groups.items.size())
+            reading_.problem(*section_.find("initial_group"), "initial_group: {}, but there are {} priority groups",
+                             *initial_group_, groups.items.size());
+    }
+
+    void check_table() {
+        if (!environment_.check_table)
+            return;
+        try {
+            environment_.check_table({map_, paths_});
+        } catch (const base::Error &error) {
+            reading_.problems.add(map_.table_where, "map '{}': {}", map_.name, error.what());
+        }
+    }
+
+    const Node &name_;
+    Section section_;
+    const Environment &environment_;
+    const PathNames &paths_;
+    const Reading &reading_;
+    Map map_;
+    TableText table_;
+    std::optional<bool> queue_if_no_path_;
+    std::optional<std::uint64_t> pg_init_retries_;
+    std::optional<std::uint64_t> initial_group_;
+};
+
+} // namespace
+
+void read_maps(const Node &node, const Environment &environment, const Reading &reading, Config &config) {
+    const PathNames paths(config.paths);
+    for (const Node::Entry &entry : unique_entries(node, "multipaths", reading)) {
+        if (reading.problems.full())
+            return;
+        MapSection section(entry, environment, paths, reading);
+        config.maps.push_back(section.read());
+        const Map &map = config.maps.back();
+        if (section.queues_without_end())
+            config.warnings.push_back(warning(
+                map.where, fmt::format("map '{}' queues without end while it has no path: set no_path_timeout "
+                                       "(example: no_path_timeout: 60s)", shown(map.name))));
+    }
+}
+
+} // namespace config

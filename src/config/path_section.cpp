@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/path_section.hpp"
+
+#include "config/later_keys.hpp"
+
+#include <algorithm>
+
+namespace config {
+
+namespace {
+
+constexpr std::size_t longest_name = 127;
+
+bool is_name_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_.:@+-").find(c) != std::string_view::npos;
+}
+
+std::string scheme_list(const Environment &environment) {
+    std::vector<std::string_view> schemes;
+    for (const PathType &type : environment.path_types)
+        schemes.insert(schemes.end(), type.schemes.begin(), type.schemes.end());
+    return fmt::format("{}", fmt::join(schemes, ", "));
+}
+
+/// The type that serves the URI; nullptr, with a problem, when there is none. Only the scheme is shown: the rest may
+/// hold a secret.
+const PathType *find_type(const std::string &uri, const Node &node, const Environment &environment,
+                          const Reading &reading) {
+    const std::size_t colon = uri.find(':');
+    if (colon == std::string::npos) {
+        reading.problem(node, "not a URI, it has no scheme (example: file:///srv/disk.img; known schemes: {})",
+                        scheme_list(environment));
+        return nullptr;
+    }
+    const std::string scheme = uri.substr(0, colon);
+    for (const PathType &type : environment.path_types)
+        if (std::ranges::find(type.schemes, scheme) != type.schemes.end())
+            return &type;
+    if (is_later_scheme(scheme))
+        reading.problem(node, "paths of scheme '{}' are not supported yet (known schemes: {})", scheme,
+                        scheme_list(environment));
+    else
+        reading.problem(node, "unknown URI scheme '{}' (known schemes: {})", shown(scheme), scheme_list(environment));
+    return nullptr;
+}
+
+/// Takes the URI over when it is right; returns its type even when it is not, for the keys beside it.
+const PathType *read_uri(const Node &node, const std::string &uri, Path &path, const Environment &environment,
+                         const Reading &reading) {
+    const PathType *type = find_type(uri, node, environment, reading);
+    if (type == nullptr)
+        return nullptr;
+    try {
+        if (type->check_uri)
+            type->check_uri(uri);
+        path.uri = uri;
+    } catch (const base::Error &error) {
+        reading.problem(node, "uri: {}", error.what());
+    }
+    return type;
+}
+
+void read_keys(Section *section, const PathType &type, Path &path) {
+    for (const base::Key &key : type.keys) {
+        std::optional<base::KeyValue> value = section != nullptr ? section->value(key.name, key.kind) : std::nullopt;
+        if (!value && !key.default_text.empty())
+            value = base::parse_value(key.kind, key.default_text);
+        if (value)
+            path.values.set(key.name, *std::move(value));
+    }
+}
+
+void check_values(const Node &node, const PathType &type, const Path &path, const Reading &reading) {
+    try {
+        if (type.check_values)
+            type.check_values(path.values);
+    } catch (const base::Error &error) {
+        reading.problem(node, "path '{}': {}", shown(path.name), error.what());
+    }
+}
+
+void read_section(const Node &node, Path &path, const Environment &environment, const Reading &reading) {
+    Section section(node, fmt::format("path '{}'", shown(path.name)), reading);
+    const Node *uri_node = section.find("uri");
+    if (uri_node == nullptr) {
+        reading.problem(node, "path '{}' needs a URI (example: {}: {{uri: \"file:///srv/disk.img\"}})", shown(path.name),
+                        shown(path.name));
+        return;
+    }
+    const std::optional<std::string> uri = section.text("uri");
+    const PathType *type = uri ? read_uri(*uri_node, *uri, path, environment, reading) : nullptr;
+    // Without a type nobody knows which keys are right.
+    if (type == nullptr)
+        return;
+    read_keys(&section, *type, path);
+    check_values(node, *type, path, reading);
+    refuse_later_keys(section, "path", reading);
+    section.finish();
+}
+
+Path read_path(const Node::Entry &entry, const Environment &environment, const Reading &reading) {
+    const auto &[name, value] = entry;
+    Path path;
+    path.where = reading.where(*name);
+    path.name = name->text;
+    check_name(*name, "path", reading);
+    if (value->kind == Node::Kind::mapping)
+        read_section(*value, path, environment, reading);
+    else if (value->kind != Node::Kind::scalar)
+        reading.problem(*value, "path '{}' needs a URI (example: {}: file:///srv/disk.img)", shown(path.name),
+                        shown(path.name));
+    else if (const PathType *type = read_uri(*value, value->text, path, environment, reading))
+        read_keys(nullptr, *type, path);
+    return path;
+}
+
+} // namespace
+
+void check_name(const Node &name, std::string_view kind, const Reading &reading) {
+    const std::string &text = name.text;
+    if (text.empty() || text.size() > longest_name || !std::ranges::all_of(text, is_name_character))
+        reading.problem(name, "'{}' is not a {} name: 1 to {} characters of A-Z a-z 0-9 _ . : @ + -", shown(text), kind,
+                        longest_name);
+    else if (text == "OK" || text.starts_with("ERR"))
+        reading.problem(name, "'{}' cannot be a {} name: the admin protocol ends its replies with it", shown(text), kind);
+}
+
+std::vector<Path> read_paths(const Node &node, const Environment &environment, const Reading &reading) {
+    std::vector<Path> paths;
+    for (const Node::Entry &entry : unique_entries(node, "paths", reading))
+        paths.push_back(read_path(entry, environment, reading));
+    return paths;
+}
+
+} // namespace config

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/text.hpp"
+
+#include <doctest/doctest.h>
+
+using Words = std::vector<std::string>;
+
+TEST_CASE("words are split on any run of blanks, tabs and newlines") {
+    CHECK(base::split_words("1 a\t b\n  c ") == Words{"1", "a", "b", "c"});
+    CHECK(base::split_words("").empty());
+    CHECK(base::split_words(" \t\n").empty());
+}
+
+TEST_CASE("a backslash makes the next character literal") {
+    CHECK(base::split_words("a\\ b c") == Words{"a b", "c"});
+    CHECK(base::split_words("a\\\\b") == Words{"a\\b"});
+}
+
+TEST_CASE("a backslash at the end is dropped") { CHECK(base::split_words("ab\\") == Words{"ab"}); }
+
+TEST_CASE("the nearest word is the one with the fewest changes") {
+    CHECK(base::nearest_word("tabel", {"paths", "table", "size"}) == "table");
+    CHECK(base::nearest_word("Threads", {"threads", "limits"}) == "threads");
+    CHECK(base::nearest_word("queue_if_no_pth", {"queue_if_no_path", "no_path_timeout"}) == "queue_if_no_path");
+}
+
+TEST_CASE("there is no nearest word when none is near") {
+    CHECK(base::nearest_word("completely_else", {"paths", "table"}).empty());
+    CHECK(base::nearest_word("x", {}).empty());
+}
+
+TEST_CASE("a number fills the whole word") {
+    CHECK(base::parse_number("0") == 0);
+    CHECK(base::parse_number("18446744073709551615") == UINT64_MAX);
+    for (const char *word : {"", "-1", "+1", " 1", "1 ", "1x", "18446744073709551616"})
+        CHECK_FALSE(base::parse_number(word).has_value());
+}
+
+TEST_CASE("words are compared without regard to case") {
+    CHECK(base::equal_ignoring_case("Queue_If_No_Path", "queue_if_no_path"));
+    CHECK_FALSE(base::equal_ignoring_case("a", "ab"));
+    CHECK(base::equal_ignoring_case("", ""));
+}
