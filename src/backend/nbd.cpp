@@ -1,3 +1,320 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "backend/backend_list.hpp"
-namespace backend { const Type nbd{"nbd", {}, "", {}, nullptr, nullptr, nullptr}; }
+#include "backend/nbd_dialer.hpp"
+#include "backend/nbd_job.hpp"
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/object_pool.hpp"
+#include "block/completion_queue.hpp"
+#include "io/worker.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace backend {
+
+namespace {
+
+using block::Request;
+using block::Status;
+using std::chrono::milliseconds;
+
+constexpr milliseconds first_delay{50};
+constexpr std::chrono::seconds proof_of_life{3};
+
+class NbdBackend final : public Backend, private NbdConnection::Owner {
+public:
+    NbdBackend(io::Worker &worker, const Settings &settings);
+    ~NbdBackend() override;
+
+    void open(Observer &observer) override;
+    void close(base::Delegate<> closed) noexcept override;
+    void submit(Request &request) noexcept override;
+    [[nodiscard]] bool up() const noexcept override { return up_; }
+    [[nodiscard]] std::size_t in_flight() const noexcept override {
+        return accepted_count_ + completions_.size();
+    }
+    [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
+    [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
+
+private:
+    void dial() noexcept;
+    void dialed(int fd) noexcept;
+    void attempt_failed(std::string_view why) noexcept;
+    void attempt_expired() noexcept;
+    void try_later() noexcept;
+    void report_down(std::string_view why) noexcept;
+
+    void negotiated() noexcept override;
+    void answered(NbdConnection::Command &command, int error) noexcept override;
+    void lost(std::string_view why) noexcept override;
+
+    void send_waiting() noexcept;
+    void finish(NbdJob &job, Status status) noexcept;
+    void go_down() noexcept;
+    void fail_everything() noexcept;
+    void overdue() noexcept;
+    void report_closed() noexcept;
+    [[nodiscard]] base::TimePoint deadline_of(const Request &request) const noexcept {
+        return base::TimePoint(std::chrono::nanoseconds(request.started_ns)) + io_timeout_;
+    }
+
+    io::Worker &worker_;
+    const std::string name_;
+    const NbdUri uri_;
+    const milliseconds io_timeout_;
+    const milliseconds connect_timeout_;
+    const milliseconds longest_delay_;
+    const std::size_t max_requests_;
+
+    Observer *observer_ = nullptr; ///< nullptr before open() and after close()
+    base::Delegate<> closed_;
+    bool up_ = false;
+    bool told_down_ = false;
+    bool served_ = false; ///< the present connection answered a request
+    base::TimePoint up_since_{};
+    milliseconds delay_ = first_delay;
+    std::uint64_t generation_ = 0;
+    block::Geometry geometry_;
+
+    base::List<Request> accepted_; ///< given to us and not done, in order of submission: the deadlines' order
+    std::size_t accepted_count_ = 0;
+    base::List<NbdJob> waiting_; ///< those of them that max_requests keeps from being sent
+    std::size_t on_wire_ = 0;
+    base::ObjectPool<NbdJob> jobs_;
+    block::CompletionQueue completions_;
+    base::Task report_closed_;
+    base::Timer retry_;
+    base::Timer attempt_;
+    base::Timer deadline_;
+    NbdConnection connection_;
+    NbdDialer dialer_;
+};
+
+NbdBackend::NbdBackend(io::Worker &worker, const Settings &settings)
+    : worker_(worker)
+    , name_(settings.name)
+    , uri_(parse_nbd_uri(settings.uri))
+    , io_timeout_(settings.values.get<milliseconds>("io_timeout"))
+    , connect_timeout_(settings.values.get<milliseconds>("connect_timeout"))
+    , longest_delay_(std::max(settings.values.get<milliseconds>("reconnect_delay"), first_delay))
+    , max_requests_(std::clamp<std::uint64_t>(settings.values.get<std::uint64_t>("max_requests"), 1, 1024))
+    , completions_(worker)
+    , report_closed_(base::Delegate<>::to<&NbdBackend::report_closed>(*this))
+    , retry_(worker, base::Delegate<>::to<&NbdBackend::dial>(*this))
+    , attempt_(worker, base::Delegate<>::to<&NbdBackend::attempt_expired>(*this))
+    , deadline_(worker, base::Delegate<>::to<&NbdBackend::overdue>(*this))
+    , connection_(worker, *this)
+    , dialer_(worker, uri_, io_timeout_, base::Delegate<int>::to<&NbdBackend::dialed>(*this),
+              base::Delegate<std::string_view>::to<&NbdBackend::attempt_failed>(*this)) {}
+
+NbdBackend::~NbdBackend() { assert(observer_ == nullptr && in_flight() == 0 && "closed and drained first"); }
+
+void NbdBackend::open(Observer &observer) {
+    observer_ = &observer;
+    retry_.start_in({}); // not now: what fails at once is told from the loop
+}
+
+void NbdBackend::close(base::Delegate<> closed) noexcept {
+    observer_ = nullptr;
+    closed_ = closed;
+    if (up_)
+        go_down();
+    retry_.cancel();
+    attempt_.cancel();
+    dialer_.cancel();
+    connection_.stop();
+    worker_.post(report_closed_);
+}
+
+void NbdBackend::report_closed() noexcept {
+    if (completions_.empty())
+        closed_(); // we may be gone now
+    else
+        worker_.post(report_closed_);
+}
+
+// Connecting
+
+void NbdBackend::dial() noexcept {
+    attempt_.start_in(connect_timeout_);
+    dialer_.dial(connect_timeout_);
+}
+
+void NbdBackend::dialed(int fd) noexcept { connection_.start(fd, uri_.export_name); }
+
+void NbdBackend::attempt_expired() noexcept {
+    attempt_failed(fmt::format("{} does not answer: no connection after {} ms", uri_.server(),
+                               connect_timeout_.count()));
+}
+
+void NbdBackend::attempt_failed(std::string_view why) noexcept {
+    const std::string reason(why); // may lie in what is stopped here
+    attempt_.cancel();
+    dialer_.cancel();
+    connection_.stop();
+    base::log::debug("path {}: {}", name_, reason);
+    try_later();
+    report_down(reason);
+}
+
+void NbdBackend::try_later() noexcept {
+    retry_.start_in(delay_);
+    delay_ = std::min(delay_ * 2, longest_delay_);
+}
+
+void NbdBackend::report_down(std::string_view why) noexcept {
+    if (!told_down_ && observer_ != nullptr) {
+        told_down_ = true;
+        observer_->path_down(*this, why);
+    }
+}
+
+void NbdBackend::negotiated() noexcept {
+    attempt_.cancel();
+    geometry_ = connection_.geometry();
+    up_ = true;
+    told_down_ = false;
+    served_ = false;
+    up_since_ = worker_.now();
+    observer_->path_up(*this);
+}
+
+void NbdBackend::lost(std::string_view why) noexcept {
+    if (!up_) {
+        attempt_failed(fmt::format("{}: {}", uri_.server(), why));
+        return;
+    }
+    const std::string reason(why);
+    go_down();
+    try_later();
+    report_down(reason);
+}
+
+void NbdBackend::go_down() noexcept {
+    up_ = false;
+    ++generation_;
+    // A server that connects and dies at once must not be hammered; one that worked is tried again soon.
+    if (served_ || worker_.now() - up_since_ >= proof_of_life)
+        delay_ = first_delay;
+    connection_.stop();
+    fail_everything();
+}
+
+// Requests
+
+void NbdBackend::submit(Request &request) noexcept {
+    if (!up_) {
+        completions_.add(request, Status::path_error(ENOTCONN));
+        return;
+    }
+    request.started_ns = std::chrono::nanoseconds(worker_.now().time_since_epoch()).count();
+    NbdJob &job = jobs_.make(request);
+    request.device_word = reinterpret_cast<std::uintptr_t>(&job);
+    accepted_.push_back(request);
+    ++accepted_count_;
+    if (!deadline_.active())
+        deadline_.start_at(deadline_of(request));
+    waiting_.push_back(job);
+    send_waiting();
+}
+
+void NbdBackend::send_waiting() noexcept {
+    while (on_wire_ < max_requests_ && !waiting_.empty()) {
+        NbdJob &job = waiting_.pop_front();
+        ++on_wire_;
+        if (const std::optional<Status> status = job.begin(connection_))
+            finish(job, *status);
+    }
+}
+
+void NbdBackend::answered(NbdConnection::Command &command, int error) noexcept {
+    auto &job = static_cast<NbdJob &>(command);
+    served_ = true;
+    if (const std::optional<Status> status = job.proceed(connection_, error))
+        finish(job, *status);
+    if (error == ESHUTDOWN)
+        lost("the server shuts down");
+    else
+        send_waiting();
+}
+
+void NbdBackend::finish(NbdJob &job, Status status) noexcept {
+    Request &request = job.request();
+    jobs_.end(job);
+    --on_wire_;
+    request.unlink();
+    --accepted_count_;
+    completions_.add(request, status);
+}
+
+void NbdBackend::fail_everything() noexcept {
+    deadline_.cancel();
+    while (!waiting_.empty())
+        waiting_.pop_front();
+    while (!accepted_.empty()) {
+        Request &request = accepted_.pop_front();
+        jobs_.end(*reinterpret_cast<NbdJob *>(request.device_word));
+        completions_.add(request,
+                         Status::path_error(deadline_of(request) <= worker_.now() ? ETIMEDOUT : ENOTCONN));
+    }
+    accepted_count_ = 0;
+    on_wire_ = 0;
+}
+
+void NbdBackend::overdue() noexcept {
+    // Perhaps it was us who stood still: what lies in the socket was answered in time.
+    connection_.take_answers(static_cast<int>(max_requests_));
+    if (!up_ || accepted_.empty())
+        return; // the next request starts the alarm again
+    const base::TimePoint deadline = deadline_of(accepted_.front());
+    if (deadline > worker_.now())
+        deadline_.start_at(deadline);
+    else
+        lost(fmt::format("no answer for {} ms", io_timeout_.count()));
+}
+
+// What the daemon knows of it
+
+void check_uri(std::string_view uri) { parse_nbd_uri(uri); }
+
+std::string cache_identity(std::string_view text) {
+    const NbdUri uri = parse_nbd_uri(text);
+    if (!uri.is_unix())
+        return "nbd " + uri.server();
+    std::error_code unknown; // a socket that does not exist yet is known by its name
+    const std::filesystem::path path = std::filesystem::weakly_canonical(uri.socket, unknown);
+    return "nbd unix:" + (unknown ? uri.socket : path.string());
+}
+
+std::unique_ptr<Backend> create(io::Worker &worker, const Settings &settings) {
+    return std::make_unique<NbdBackend>(worker, settings);
+}
+
+constexpr std::string_view schemes[] = {"nbd", "nbd+unix", "nbds", "nbds+unix"};
+
+constexpr base::Key keys[] = {
+    {"io_timeout", base::KeyKind::duration, "30s",
+     "A request older than this fails, and the connection is dropped."},
+    {"stall_timeout", base::KeyKind::duration, "4s",
+     "A connection with requests that is silent for this long is looked after by a check of its own."},
+    {"connect_timeout", base::KeyKind::duration, "5s",
+     "Time for finding, connecting to and negotiating with the server."},
+    {"reconnect_delay", base::KeyKind::duration, "1s",
+     "Longest pause between two tries to connect; the first is 50 ms, then it doubles."},
+    {"max_requests", base::KeyKind::number, "64",
+     "Requests on the wire at a time (1 to 1024); others wait in order."},
+};
+
+} // namespace
+
+const Type nbd{.name = "nbd",
+               .schemes = schemes,
+               .summary = "a remote NBD server, over TCP or a unix socket",
+               .keys = keys,
+               .check_uri = check_uri,
+               .cache_identity = cache_identity,
+               .create = create};
+
+} // namespace backend

@@ -16,9 +16,12 @@ public:
     void add(Request &request, Status status) noexcept {
         request.device_word = pack(status);
         done_.push_back(request);
+        ++size_;
         scheduler_.post(task_);
     }
-    [[nodiscard]] bool empty() const noexcept { return !task_.pending() && done_.empty(); }
+    /// Requests that were added and have not been handed back yet.
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
 
 private:
     static std::uint64_t pack(Status status) noexcept {
@@ -33,6 +36,7 @@ private:
         batch.take_all(done_);
         while (!batch.empty()) {
             Request &request = batch.pop_front();
+            --size_;
             request.complete(unpack(request.device_word));
         }
     }
@@ -40,6 +44,7 @@ private:
     base::Scheduler &scheduler_;
     base::Task task_;
     base::List<Request> done_;
+    std::size_t size_ = 0;
 };
 
 } // namespace block

@@ -98,6 +98,7 @@ void Worker::run() {
     loop_->run_tasks();
     while (loop_->context.poll_one() != 0)
         loop_->run_tasks();
+    loop_->stopping.store(false, std::memory_order_relaxed);
 }
 
 void Worker::stop() noexcept {

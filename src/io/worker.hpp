@@ -22,7 +22,7 @@ public:
     Worker();
     ~Worker();
 
-    /// Runs turns until stop().
+    /// Runs turns until stop(). May be called again afterwards.
     void run();
     /// run() returns after the present turn. Any thread.
     void stop() noexcept;

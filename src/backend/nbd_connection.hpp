@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/list.hpp"
+#include "base/scheduler.hpp"
+#include "block/device.hpp"
+#include "io/fd_watch.hpp"
+
+#include <string>
+#include <string_view>
+
+struct nbd_handle;
+
+namespace backend {
+
+/// What a server offered when it was negotiated with.
+struct NbdAbilities {
+    bool flush = false;
+    bool fua = false;
+    bool trim = false;
+    bool zero = false;
+    bool fast_zero = false;
+    bool cache = false;
+};
+
+/// One connection after another to one server, through libnbd: negotiation, commands, answers, the end.
+/// Everything odd about libnbd in an event loop is in here. On the worker only.
+class NbdConnection {
+public:
+    /// A command under way. Whoever issues it keeps it until it is answered or the connection is stopped.
+    class Command : public base::ListHook {
+        friend NbdConnection;
+        NbdConnection *connection_ = nullptr;
+        int error_ = 0;
+    };
+    /// What is to be sent. `data` for reads and writes; `flags` are LIBNBD_CMD_FLAG_*.
+    struct Order {
+        block::Operation operation;
+        std::byte *data;
+        std::uint64_t length;
+        std::uint64_t offset;
+        std::uint32_t flags;
+    };
+    /// Never called from inside start(), issue() or stop(). May call any of them.
+    class Owner {
+    public:
+        virtual void negotiated() noexcept = 0;
+        /// `error` is 0 or what the server answered, as errno value.
+        virtual void answered(Command &command, int error) noexcept = 0;
+        /// Broken, refused or ended by the server: what is under way will not be answered. The owner stops
+        /// it.
+        virtual void lost(std::string_view why) noexcept = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    NbdConnection(io::Worker &worker, Owner &owner) noexcept
+        : worker_(worker)
+        , owner_(owner)
+        , settle_(base::Delegate<>::to<&NbdConnection::settle>(*this)) {}
+    ~NbdConnection();
+
+    /// Takes a connected socket over and negotiates. Failure is told by lost().
+    void start(int fd, const std::string &export_name);
+    /// Closes. Afterwards nothing is libnbd's any more: buffers and commands belong to their owners again.
+    void stop() noexcept;
+
+    /// Sends a command, or queues it behind what is being sent. Returns 0, or the errno value with which
+    /// libnbd itself refused it: then it is not under way. On a broken connection 0 is returned and lost()
+    /// follows.
+    int issue(Command &command, const Order &order) noexcept;
+    /// Takes the answers that lie in the socket now, at most `limit`, and hands them out at once.
+    void take_answers(int limit) noexcept;
+
+    [[nodiscard]] const NbdAbilities &abilities() const noexcept { return abilities_; }
+    [[nodiscard]] const block::Geometry &geometry() const noexcept { return geometry_; }
+
+private:
+    static int on_completion(void *command, int *error) noexcept;
+    void configure(const std::string &export_name);
+    bool read_properties();
+    void settle() noexcept;
+    void deliver() noexcept;
+    void readable() noexcept;
+    void writable() noexcept;
+    [[nodiscard]] bool wants(unsigned direction) const noexcept;
+    [[nodiscard]] bool has_input() const noexcept;
+    [[nodiscard]] bool dead() const noexcept;
+    void note_error();
+
+    io::Worker &worker_;
+    Owner &owner_;
+    nbd_handle *handle_ = nullptr;
+    io::FdWatch watch_;
+    base::Task settle_;
+    base::List<Command> answered_;
+    bool negotiated_ = false;
+    bool broken_ = false;
+    std::size_t under_way_ = 0;
+    std::string error_;
+    NbdAbilities abilities_;
+    block::Geometry geometry_;
+};
+
+} // namespace backend
