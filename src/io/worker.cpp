@@ -2,6 +2,7 @@
 #include "io/worker.hpp"
 
 #include "base/timer_queue.hpp"
+#include "io/file_engine.hpp"
 
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
@@ -29,6 +30,7 @@ struct Worker::Loop {
     asio::steady_timer alarm{context};
     bool alarm_set = false;
     base::TimePoint alarm_at{};
+    std::unique_ptr<FileEngine> file_engine;
 
     void run_tasks() noexcept;
     void run_hooks() noexcept;
@@ -89,7 +91,10 @@ void Worker::Loop::set_alarm() {
 }
 
 Worker::Worker() : loop_(std::make_unique<Loop>()) {}
-Worker::~Worker() = default;
+Worker::~Worker() {
+    // It watches descriptors and has timers here: it goes first.
+    loop_->file_engine.reset();
+}
 
 void Worker::run() {
     while (!loop_->stopping.load(std::memory_order_relaxed))
@@ -133,6 +138,12 @@ void Worker::at_end_of_turn(base::Task &task) noexcept {
 base::TimePoint Worker::now() const noexcept { return loop_->now; }
 
 asio::io_context &Worker::context() noexcept { return loop_->context; }
+
+FileEngine &Worker::file_engine() {
+    if (loop_->file_engine == nullptr)
+        loop_->file_engine = make_file_engine(*this);
+    return *loop_->file_engine;
+}
 
 void Worker::start(base::Timer &timer) { loop_->timers.add(timer); }
 void Worker::cancel(base::Timer &timer) noexcept { loop_->timers.remove(timer); }
