@@ -24,6 +24,7 @@ struct Worker::Loop {
     asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
     std::atomic<bool> stopping{false};
     base::TimePoint now = base::Clock::now();
+    bool now_is_old = false; // the loop has waited since
     base::List<base::Task> tasks;
     base::List<base::Task> hooks;
     base::TimerQueue timers;
@@ -36,7 +37,7 @@ struct Worker::Loop {
     void run_hooks() noexcept;
     void turn();
     void set_alarm();
-    void alarm_rang();
+    base::TimePoint time() noexcept;
 };
 
 void Worker::Loop::run_tasks() noexcept {
@@ -58,14 +59,15 @@ void Worker::Loop::run_hooks() noexcept {
 
 void Worker::Loop::turn() {
     const bool idle = tasks.empty() && hooks.empty();
-    // Nothing left to do at once: wait. The time is read after the wait and stays for the turn.
+    // Nothing left to do at once: wait. Whoever first asks for the time after the wait reads it for the whole turn,
+    // also the handler that run_one() waits for.
     std::size_t ran = 0;
+    now_is_old = true;
     if (idle) {
         set_alarm();
         ran = context.run_one();
     }
-    now = base::Clock::now();
-    timers.fire_due(now);
+    timers.fire_due(time());
     run_tasks();
     for (int i = static_cast<int>(ran); i < handlers_per_turn; ++i) {
         if (context.poll_one() == 0)
@@ -74,6 +76,14 @@ void Worker::Loop::turn() {
     }
     run_hooks();
     run_tasks();
+}
+
+base::TimePoint Worker::Loop::time() noexcept {
+    if (now_is_old) {
+        now = base::Clock::now();
+        now_is_old = false;
+    }
+    return now;
 }
 
 void Worker::Loop::set_alarm() {
@@ -97,8 +107,11 @@ Worker::~Worker() {
 }
 
 void Worker::run() {
+    loop_->stopping.store(false, std::memory_order_relaxed);
     while (!loop_->stopping.load(std::memory_order_relaxed))
         loop_->turn();
+    // The next run may be much later.
+    loop_->now_is_old = true;
     // What was posted while stopping still runs, so that nobody waits for a step that never comes.
     loop_->run_tasks();
     while (loop_->context.poll_one() != 0)
@@ -135,7 +148,7 @@ void Worker::at_end_of_turn(base::Task &task) noexcept {
         loop_->hooks.push_back(task);
 }
 
-base::TimePoint Worker::now() const noexcept { return loop_->now; }
+base::TimePoint Worker::now() const noexcept { return loop_->time(); }
 
 asio::io_context &Worker::context() noexcept { return loop_->context; }
 
