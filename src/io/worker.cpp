@@ -2,6 +2,7 @@
 #include "io/worker.hpp"
 
 #include "base/timer_queue.hpp"
+#include "io/file_engine.hpp"
 
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
@@ -23,18 +24,20 @@ struct Worker::Loop {
     asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
     std::atomic<bool> stopping{false};
     base::TimePoint now = base::Clock::now();
+    bool now_is_old = false; // the loop has waited since
     base::List<base::Task> tasks;
     base::List<base::Task> hooks;
     base::TimerQueue timers;
     asio::steady_timer alarm{context};
     bool alarm_set = false;
     base::TimePoint alarm_at{};
+    std::unique_ptr<FileEngine> file_engine;
 
     void run_tasks() noexcept;
     void run_hooks() noexcept;
     void turn();
     void set_alarm();
-    void alarm_rang();
+    base::TimePoint time() noexcept;
 };
 
 void Worker::Loop::run_tasks() noexcept {
@@ -56,14 +59,15 @@ void Worker::Loop::run_hooks() noexcept {
 
 void Worker::Loop::turn() {
     const bool idle = tasks.empty() && hooks.empty();
-    // Nothing left to do at once: wait. The time is read after the wait and stays for the turn.
+    // Nothing left to do at once: wait. Whoever first asks for the time after the wait reads it for the whole turn,
+    // also the handler that run_one() waits for.
     std::size_t ran = 0;
+    now_is_old = true;
     if (idle) {
         set_alarm();
         ran = context.run_one();
     }
-    now = base::Clock::now();
-    timers.fire_due(now);
+    timers.fire_due(time());
     run_tasks();
     for (int i = static_cast<int>(ran); i < handlers_per_turn; ++i) {
         if (context.poll_one() == 0)
@@ -72,6 +76,14 @@ void Worker::Loop::turn() {
     }
     run_hooks();
     run_tasks();
+}
+
+base::TimePoint Worker::Loop::time() noexcept {
+    if (now_is_old) {
+        now = base::Clock::now();
+        now_is_old = false;
+    }
+    return now;
 }
 
 void Worker::Loop::set_alarm() {
@@ -89,11 +101,17 @@ void Worker::Loop::set_alarm() {
 }
 
 Worker::Worker() : loop_(std::make_unique<Loop>()) {}
-Worker::~Worker() = default;
+Worker::~Worker() {
+    // It watches descriptors and has timers here: it goes first.
+    loop_->file_engine.reset();
+}
 
 void Worker::run() {
+    loop_->stopping.store(false, std::memory_order_relaxed);
     while (!loop_->stopping.load(std::memory_order_relaxed))
         loop_->turn();
+    // The next run may be much later.
+    loop_->now_is_old = true;
     // What was posted while stopping still runs, so that nobody waits for a step that never comes.
     loop_->run_tasks();
     while (loop_->context.poll_one() != 0)
@@ -131,9 +149,15 @@ void Worker::at_end_of_turn(base::Task &task) noexcept {
         loop_->hooks.push_back(task);
 }
 
-base::TimePoint Worker::now() const noexcept { return loop_->now; }
+base::TimePoint Worker::now() const noexcept { return loop_->time(); }
 
 asio::io_context &Worker::context() noexcept { return loop_->context; }
+
+FileEngine &Worker::file_engine() {
+    if (loop_->file_engine == nullptr)
+        loop_->file_engine = make_file_engine(*this);
+    return *loop_->file_engine;
+}
 
 void Worker::start(base::Timer &timer) { loop_->timers.add(timer); }
 void Worker::cancel(base::Timer &timer) noexcept { loop_->timers.remove(timer); }

@@ -12,6 +12,8 @@ class io_context;
 
 namespace io {
 
+class FileEngine;
+
 /// One event loop for one thread. Everything that belongs to it is made, used and destroyed on that thread, or
 /// while the loop does not run. Only post_from_anywhere() and stop() may be called by other threads.
 ///
@@ -36,6 +38,8 @@ public:
     [[nodiscard]] base::TimePoint now() const noexcept override;
 
     [[nodiscard]] asio::io_context &context() noexcept;
+    /// What carries out this worker's file calls; made at the first call, lives as long as the worker.
+    [[nodiscard]] FileEngine &file_engine();
 
 private:
     void start(base::Timer &timer) override;
