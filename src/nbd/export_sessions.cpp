@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nbd/export_sessions.hpp"
+
+#include "io/worker.hpp"
+
+#include <cassert>
+#include <limits>
+
+namespace nbd {
+
+ExportSessions::ExportSessions(io::Worker &worker, block::Device &device, base::BufferPool &payloads,
+                               const SessionLimits &limits, DropHeld drop_held)
+    : worker_(worker)
+    , device_(device)
+    , payloads_(payloads)
+    , limits_(limits)
+    , drop_held_(drop_held)
+    , blocks_(worker, std::numeric_limits<std::size_t>::max())
+    , home_(std::make_shared<SessionHome>(worker, *this))
+    , burial_(base::Delegate<>::to<&ExportSessions::bury>(*this))
+    , grace_(worker, base::Delegate<>::to<&ExportSessions::grace_is_over>(*this)) {}
+
+ExportSessions::~ExportSessions() {
+    home_->abandon();
+    assert(count_ == 0);
+}
+
+void ExportSessions::add(Connection connection) {
+    if (shutting_down_)
+        return;
+    ++count_;
+    ++counters_.sessions;
+    // Owned by the list from here to bury().
+    auto *session = new Session(*this, std::move(connection), device_.generation());
+    sessions_.push_back(*session);
+    session->start();
+}
+
+void ExportSessions::count(const SessionRequest &request) noexcept {
+    ++counters_.requests;
+    if (request.operation == block::Operation::read)
+        counters_.read_bytes += request.length;
+    else if (request.operation == block::Operation::write)
+        counters_.written_bytes += request.length;
+}
+
+void ExportSessions::drop_held(const Session &session) noexcept {
+    if (drop_held_)
+        drop_held_(session);
+}
+
+void ExportSessions::ended(Session &session) noexcept {
+    // Not here: the session is still on the stack.
+    session.unlink();
+    dead_.push_back(session);
+    worker_.post(burial_);
+}
+
+void ExportSessions::bury() noexcept {
+    while (!dead_.empty()) {
+        delete &dead_.pop_front();
+        --count_;
+    }
+    if (shutting_down_ && count_ == 0 && closed_) {
+        grace_.cancel();
+        std::exchange(closed_, base::Delegate<>{})();
+    }
+}
+
+void ExportSessions::shut_down(base::Duration grace, base::Delegate<> closed) {
+    shutting_down_ = true;
+    closed_ = closed;
+    grace_.start_in(grace);
+    sessions_.for_each([](Session &session) { session.shut_down(); });
+    worker_.post(burial_);
+}
+
+void ExportSessions::grace_is_over() noexcept {
+    sessions_.for_each([](Session &session) { session.hang_up("the server is shutting down"); });
+}
+
+} // namespace nbd

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nbd/handshake.hpp"
+
+#include "nbd/export_name.hpp"
+#include "nbd/option_replies.hpp"
+#include "wire/big_endian.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace nbd {
+
+using wire::Option;
+using wire::OptionReply;
+
+namespace {
+
+constexpr std::uint16_t our_flags = wire::fixed_newstyle | wire::no_zeroes;
+constexpr std::size_t most_stored = std::size_t{256} << 10;
+constexpr std::size_t most_skipped = std::size_t{1} << 20;
+constexpr std::size_t most_options = 1000;
+constexpr std::size_t options_per_listed_export = 32;
+
+bool data_matters(Option option) noexcept {
+    return option == Option::export_name || option == Option::info || option == Option::go;
+}
+
+std::string_view as_text(const std::byte *bytes, std::size_t length) noexcept {
+    return {reinterpret_cast<const char *>(bytes), length};
+}
+
+} // namespace
+
+/// INFO's and GO's data. Repeated and unknown information types count once, or not at all.
+struct Handshake::InfoRequest {
+    std::string_view name;
+    bool canonical_name = false;
+    bool description = false;
+    bool block_size = false;
+};
+
+void Handshake::greet(std::vector<std::byte> &out) const { OptionReplies(out).greeting(our_flags); }
+
+std::size_t Handshake::wanted() const noexcept { return needed_; }
+
+void Handshake::expect(State state, std::size_t bytes) {
+    state_ = state;
+    needed_ = bytes;
+    stored_.clear();
+    if (state == State::option_header && stored_.capacity() > wire::longest_string)
+        stored_.shrink_to_fit();
+}
+
+Handshake::Verdict Handshake::receive(std::span<const std::byte> bytes, std::vector<std::byte> &out) {
+    assert(bytes.size() <= needed_);
+    needed_ -= bytes.size();
+    if (state_ != State::skipped_data)
+        stored_.insert(stored_.end(), bytes.begin(), bytes.end());
+    if (needed_ > 0)
+        return Verdict::more;
+    switch (state_) {
+    case State::client_flags:
+        return take_client_flags();
+    case State::option_header:
+        return take_option_header(out);
+    case State::option_data:
+    case State::skipped_data:
+        break;
+    }
+    return answer(out);
+}
+
+Handshake::Verdict Handshake::take_client_flags() {
+    const auto flags = wire::load<std::uint32_t>(stored_.data());
+    if ((flags & ~std::uint32_t{our_flags}) != 0)
+        return Verdict::hang_up;
+    fixed_ = (flags & wire::fixed_newstyle) != 0;
+    zeroes_ = (flags & wire::no_zeroes) == 0;
+    expect(State::option_header, wire::option_header_size);
+    return Verdict::more;
+}
+
+Handshake::Verdict Handshake::take_option_header(std::vector<std::byte> &out) {
+    if (wire::load<std::uint64_t>(stored_.data()) != wire::option_magic)
+        return Verdict::hang_up;
+    option_ = static_cast<Option>(wire::load<std::uint32_t>(stored_.data() + 8));
+    data_length_ = wire::load<std::uint32_t>(stored_.data() + 12);
+    if (++options_ > most_options + options_per_listed_export * listed_ || data_length_ > most_skipped)
+        return Verdict::hang_up;
+    if (!fixed_ && option_ != Option::export_name)
+        return Verdict::hang_up;
+    if (option_ == Option::export_name && data_length_ > wire::longest_string)
+        return Verdict::hang_up;
+    const bool stored = data_matters(option_) && data_length_ <= most_stored;
+    expect(stored ? State::option_data : State::skipped_data, data_length_);
+    return data_length_ == 0 ? answer(out) : Verdict::more;
+}
+
+Handshake::Verdict Handshake::answer(std::vector<std::byte> &out) {
+    const Verdict verdict = choose(out);
+    if (option_ != Option::info)
+        last_info_.reset();
+    expect(State::option_header, wire::option_header_size);
+    return verdict;
+}
+
+Handshake::Verdict Handshake::choose(std::vector<std::byte> &out) {
+    OptionReplies replies(out);
+    if (option_ == Option::export_name)
+        return export_name(replies);
+    if (option_ == Option::abort) {
+        replies.ack(option_);
+        return Verdict::hang_up;
+    }
+    if (shutting_down_) {
+        replies.error(option_, OptionReply::shutdown, "the server is shutting down");
+        return Verdict::more;
+    }
+    switch (option_) {
+    case Option::list:
+        list(replies);
+        return Verdict::more;
+    case Option::info:
+    case Option::go:
+        return info(replies);
+    case Option::starttls:
+        if (data_length_ != 0)
+            replies.error(option_, OptionReply::invalid, "STARTTLS takes no data");
+        else
+            replies.error(option_, OptionReply::policy, "TLS is not configured");
+        return Verdict::more;
+    default:
+        replies.error(option_, OptionReply::unsupported);
+        return Verdict::more;
+    }
+}
+
+Handshake::Verdict Handshake::export_name(OptionReplies &replies) {
+    // This option has no error reply: whatever is wrong ends the connection without a byte.
+    const std::string_view name = as_text(stored_.data(), stored_.size());
+    if (shutting_down_ || !is_export_name(name))
+        return Verdict::hang_up;
+    std::shared_ptr<const ExportInfo> found = exports_.find(name);
+    if (found == nullptr || !found->ready)
+        return Verdict::hang_up;
+    replies.export_name(*found, zeroes_);
+    result_ = {std::move(found), false};
+    return Verdict::transmission;
+}
+
+void Handshake::list(OptionReplies &replies) {
+    if (data_length_ != 0) {
+        replies.error(option_, OptionReply::invalid, "LIST takes no data");
+        return;
+    }
+    const auto all = exports_.list();
+    for (const auto &info : all)
+        replies.server(*info);
+    replies.ack(option_);
+    listed_ = std::max(listed_, all.size());
+}
+
+Handshake::Verdict Handshake::info(OptionReplies &replies) {
+    if (data_length_ > most_stored) {
+        replies.error(option_, OptionReply::too_big, "more than 256 KiB of option data");
+        return Verdict::more;
+    }
+    InfoRequest request;
+    if (!parse_info(request)) {
+        replies.error(option_, OptionReply::invalid, "malformed export request");
+        return Verdict::more;
+    }
+    const std::shared_ptr<const ExportInfo> found = look_up(request.name);
+    if (found == nullptr) {
+        replies.error(option_, OptionReply::unknown, "no such export");
+        return Verdict::more;
+    }
+    if (!found->ready) {
+        // "The requested export is not available" is this error's meaning, and qemu shows the text with it.
+        replies.error(option_, OptionReply::unknown, found->why_not);
+        return Verdict::more;
+    }
+    describe(replies, request, *found);
+    replies.ack(option_);
+    if (option_ != Option::go)
+        return Verdict::more;
+    result_ = {found, request.block_size};
+    return Verdict::transmission;
+}
+
+void Handshake::describe(OptionReplies &replies, const InfoRequest &request, const ExportInfo &info) const {
+    replies.export_size(option_, info);
+    if (request.canonical_name)
+        replies.text(option_, wire::Information::name, info.name);
+    if (request.description && !info.description.empty())
+        replies.text(option_, wire::Information::description, info.description);
+    if (request.block_size)
+        replies.block_sizes(option_, info);
+}
+
+bool Handshake::parse_info(InfoRequest &request) const {
+    const std::size_t size = stored_.size();
+    if (size < 6)
+        return false;
+    const std::size_t name_length = wire::load<std::uint32_t>(stored_.data());
+    if (name_length > size - 6)
+        return false;
+    request.name = as_text(stored_.data() + 4, name_length);
+    const std::byte *at = stored_.data() + 4 + name_length;
+    const std::size_t count = wire::load<std::uint16_t>(at);
+    if (size - 6 - name_length != 2 * count || !is_export_name(request.name))
+        return false;
+    at += 2;
+    for (std::size_t i = 0; i < count; ++i, at += 2) {
+        const auto type = static_cast<wire::Information>(wire::load<std::uint16_t>(at));
+        request.canonical_name |= type == wire::Information::name;
+        request.description |= type == wire::Information::description;
+        request.block_size |= type == wire::Information::block_size;
+    }
+    return true;
+}
+
+std::shared_ptr<const ExportInfo> Handshake::look_up(std::string_view name) {
+    if (last_info_ == nullptr || last_name_ != name) {
+        last_info_ = exports_.find(name);
+        last_name_ = name;
+    }
+    return last_info_;
+}
+
+} // namespace nbd

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nbd/negotiation.hpp"
+
+#include "base/log.hpp"
+#include "io/worker.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <sys/socket.h>
+
+namespace nbd {
+
+namespace {
+constexpr base::Duration time_to_leave = std::chrono::seconds(1);
+constexpr std::size_t most_at_once = 16384;
+} // namespace
+
+Negotiation::Negotiation(io::Worker &worker, Owner &owner, const Exports &exports, Connection connection,
+                         base::Duration deadline)
+    : owner_(owner)
+    , connection_(std::move(connection))
+    , watch_(worker, connection_.socket.release())
+    , handshake_(exports)
+    , deadline_(worker, base::Delegate<>::to<&Negotiation::too_late>(*this)) {
+    handshake_.greet(reply_);
+    if (deadline > base::Duration::zero())
+        deadline_.start_in(deadline);
+}
+
+void Negotiation::shut_down() {
+    handshake_.shut_down();
+    deadline_.start_in(time_to_leave);
+}
+
+// Sends what is to be sent before it takes anything more, so a peer that does not read cannot make us
+// collect.
+void Negotiation::go_on() noexcept {
+    for (;;) {
+        if (!send_reply())
+            return;
+        if (verdict_ == Handshake::Verdict::transmission) {
+            deadline_.cancel();
+            connection_.socket = Socket(watch_.release());
+            connection_.negotiated = handshake_.result();
+            owner_.negotiated(*this, std::move(connection_));
+            return;
+        }
+        if (verdict_ == Handshake::Verdict::hang_up) {
+            end();
+            return;
+        }
+        if (!receive())
+            return;
+    }
+}
+
+// False when it waits, or has ended.
+bool Negotiation::send_reply() {
+    while (sent_ < reply_.size()) {
+        // Every reply frame of an option in one piece: nbd-client takes a short read for an error.
+        const ssize_t sent =
+            ::send(watch_.fd(), reply_.data() + sent_, reply_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno == EAGAIN) {
+            watch_.wait_write(base::Delegate<>::to<&Negotiation::go_on>(*this));
+            return false;
+        }
+        if (sent < 0 && errno != EINTR) {
+            end();
+            return false;
+        }
+        sent_ += sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    }
+    reply_.clear();
+    sent_ = 0;
+    return true;
+}
+
+bool Negotiation::receive() {
+    std::array<std::byte, most_at_once> bytes;
+    const std::size_t most = std::min(bytes.size(), handshake_.wanted());
+    const ssize_t got = ::recv(watch_.fd(), bytes.data(), most, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        watch_.wait_read(base::Delegate<>::to<&Negotiation::go_on>(*this));
+        return false;
+    }
+    if (got <= 0) {
+        end();
+        return false;
+    }
+    verdict_ = handshake_.receive({bytes.data(), static_cast<std::size_t>(got)}, reply_);
+    return true;
+}
+
+void Negotiation::end() noexcept {
+    base::log::debug("client {} left during negotiation", connection_.peer);
+    deadline_.cancel();
+    watch_.close();
+    owner_.failed(*this);
+}
+
+} // namespace nbd

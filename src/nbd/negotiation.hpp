@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/list.hpp"
+#include "base/scheduler.hpp"
+#include "io/fd_watch.hpp"
+#include "nbd/handshake.hpp"
+#include "nbd/session_home.hpp"
+
+namespace nbd {
+
+/// One accepted connection until it enters transmission: a Handshake on a socket, under a deadline. On the
+/// control worker, owned by the server, which hears of its end by negotiated() or failed().
+class Negotiation : public base::ListHook {
+public:
+    class Owner {
+    public:
+        /// Ends with an agreement: `connection` is taken out of the negotiation.
+        virtual void negotiated(Negotiation &negotiation, Connection connection) = 0;
+        /// Ends without one; the socket is closed.
+        virtual void failed(Negotiation &negotiation) noexcept = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    /// `deadline` 0: none.
+    Negotiation(io::Worker &worker, Owner &owner, const Exports &exports, Connection connection,
+                base::Duration deadline);
+
+    /// Sends the greeting.
+    void start() { go_on(); }
+    /// Options are answered ERR_SHUTDOWN from now on, and not for long.
+    void shut_down();
+
+private:
+    void go_on() noexcept;
+    bool send_reply();
+    bool receive();
+    void too_late() noexcept { end(); }
+    void end() noexcept;
+
+    Owner &owner_;
+    Connection connection_;
+    io::FdWatch watch_;
+    Handshake handshake_;
+    Handshake::Verdict verdict_ = Handshake::Verdict::more;
+    std::vector<std::byte> reply_;
+    std::size_t sent_ = 0;
+    base::Timer deadline_;
+};
+
+} // namespace nbd

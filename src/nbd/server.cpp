@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nbd/server.hpp"
+
+#include "base/log.hpp"
+#include "io/worker.hpp"
+
+#include <utility>
+
+namespace nbd {
+
+Server::Server(io::Worker &control, const Exports &exports, const ServerLimits &limits)
+    : control_(control)
+    , exports_(exports)
+    , limits_(limits)
+    , limit_(std::make_shared<ConnectionLimit>(control, limits.connections,
+                                               base::Delegate<>::to<&Server::room_again>(*this)))
+    , burial_(base::Delegate<>::to<&Server::bury>(*this)) {}
+
+Server::~Server() {
+    limit_->forget_server();
+    listeners_.clear();
+    ended_.take_all(negotiations_);
+    stopped_ = {};
+    bury();
+}
+
+void Server::listen_unix(const std::string &path, mode_t mode) {
+    Listener::Owner &owner = *this;
+    listeners_.push_back(std::make_unique<Listener>(control_, owner, ListeningSocket::open_unix(path, mode)));
+}
+
+void Server::listen_tcp(const std::string &host, std::uint16_t port) {
+    Listener::Owner &owner = *this;
+    for (ListeningSocket &socket : ListeningSocket::open_tcp(host, port))
+        listeners_.push_back(std::make_unique<Listener>(control_, owner, std::move(socket)));
+}
+
+std::vector<std::string> Server::addresses() const {
+    std::vector<std::string> names;
+    for (const auto &listener : listeners_)
+        names.push_back(listener->name());
+    return names;
+}
+
+bool Server::has_room() const noexcept { return handshakes_ < limits_.handshakes && !limit_->full(); }
+
+void Server::accepted(Socket socket) {
+    prepare_accepted(socket.fd());
+    Connection connection{limit_->take(), std::move(socket), {}, {}};
+    connection.peer = peer_text(connection.socket.fd());
+    // Owned by the list from here to bury().
+    auto *negotiation =
+        new Negotiation(control_, *this, exports_, std::move(connection), limits_.handshake_timeout);
+    negotiations_.push_back(*negotiation);
+    ++handshakes_;
+    negotiation->start();
+}
+
+void Server::negotiated(Negotiation &negotiation, Connection connection) {
+    base::log::debug("client {} opened export '{}'", connection.peer, connection.negotiated.info->name);
+    const std::shared_ptr<SessionHome> home = connection.negotiated.info->home;
+    if (home != nullptr)
+        home->adopt(std::move(connection));
+    failed(negotiation);
+}
+
+void Server::failed(Negotiation &negotiation) noexcept {
+    // Not destroyed here: it is still on the stack.
+    negotiation.unlink();
+    ended_.push_back(negotiation);
+    control_.post(burial_);
+}
+
+void Server::bury() noexcept {
+    while (!ended_.empty()) {
+        delete &ended_.pop_front();
+        --handshakes_;
+    }
+    room_again();
+    if (stopped_ && handshakes_ == 0)
+        std::exchange(stopped_, base::Delegate<>{})();
+}
+
+void Server::room_again() noexcept {
+    for (const auto &listener : listeners_)
+        listener->resume();
+}
+
+void Server::stop(base::Delegate<> stopped) {
+    listeners_.clear();
+    negotiations_.for_each([](Negotiation &negotiation) { negotiation.shut_down(); });
+    stopped_ = stopped;
+    control_.post(burial_);
+}
+
+} // namespace nbd

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nbd/session.hpp"
+
+#include "io/worker.hpp"
+#include "nbd/export_sessions.hpp"
+#include "nbd/validation.hpp"
+
+#include <cassert>
+#include <utility>
+
+namespace nbd {
+
+Session::Session(ExportSessions &owner, Connection connection, std::uint64_t loss_epoch)
+    : owner_(owner)
+    , connection_(std::move(connection))
+    , geometry_(connection_.negotiated.info->geometry)
+    , loss_epoch_(loss_epoch)
+    , watch_(owner.worker(), connection_.socket.release())
+    , input_(owner.blocks())
+    , read_task_(base::Delegate<>::to<&Session::readable>(*this))
+    , flush_task_(base::Delegate<>::to<&Session::flush>(*this))
+    , memory_task_(base::Delegate<>::to<&Session::memory_is_back>(*this))
+    , timer_(owner.worker(), base::Delegate<>::to<&Session::watch_dog>(*this)) {}
+
+Session::~Session() { assert(requests_ == 0 && in_device_ == 0); }
+
+void Session::read() noexcept { watch_.wait_read(base::Delegate<>::to<&Session::readable>(*this)); }
+
+void Session::readable() noexcept {
+    if (state_ != State::serving) {
+        discard_input();
+        return;
+    }
+    switch (input_.receive(watch_.fd())) {
+    case RequestStream::Received::nothing:
+        input_.settle();
+        read();
+        return;
+    case RequestStream::Received::end:
+        end_of_stream();
+        return;
+    case RequestStream::Received::failed:
+        hang_up("connection lost");
+        return;
+    case RequestStream::Received::bytes:
+        break;
+    }
+    finish_payload();
+    go_on();
+}
+
+void Session::finish_payload() noexcept {
+    if (receiving_ != nullptr && input_.payload_complete())
+        submit(*std::exchange(receiving_, nullptr));
+    if (refused_ != nullptr && input_.skipped())
+        reply(*std::exchange(refused_, nullptr), refusal_);
+}
+
+// Takes every complete request there is, then waits for more, unless there is no room.
+void Session::go_on() noexcept {
+    paused_ = false;
+    last_input_ = owner_.worker().now(); // also after a pause, which is not the peer's fault
+    while (state_ == State::serving && !paused_) {
+        const std::byte *bytes = input_.header();
+        if (bytes == nullptr)
+            break;
+        paused_ = !take(wire::decode_request(bytes));
+    }
+    if (state_ == State::serving)
+        wait_for_more();
+}
+
+void Session::wait_for_more() noexcept {
+    input_.settle();
+    if (!paused_) {
+        // One block a turn: what is there already waits for the next one.
+        if (input_.filled())
+            owner_.worker().at_end_of_turn(read_task_);
+        else
+            read();
+    }
+    expect_progress();
+}
+
+bool Session::has_room() const noexcept {
+    return requests_ < owner_.limits().requests_per_connection &&
+           output_.unsent_bytes() < owner_.limits().unsent_bytes_per_connection;
+}
+
+// False when it must wait for room; then the header stays where it is.
+bool Session::take(const wire::RequestHeader &header) noexcept {
+    if (header.magic != wire::request_magic) {
+        hang_up("not an NBD request");
+        return true;
+    }
+    if (header.command == wire::Command::disconnect) {
+        finish();
+        return true;
+    }
+    if (has_payload(header) && header.length > longest_drained) {
+        hang_up("a write of more than 64 MiB");
+        return true;
+    }
+    if (!has_room())
+        return false;
+    const wire::Error error = shutting_down_ ? wire::Error::eshutdown : validate(header, geometry_);
+    if (error == wire::Error::none)
+        return admit(header);
+    refuse(header, error);
+    return true;
+}
+
+bool Session::admit(const wire::RequestHeader &header) noexcept {
+    const bool writes = has_payload(header);
+    std::byte *buffer = nullptr;
+    if (writes || header.command == wire::Command::read) {
+        buffer = owner_.payloads().take(header.length);
+        if (buffer == nullptr) {
+            owner_.payloads().wait(memory_task_);
+            return false;
+        }
+    }
+    SessionRequest &request = owner_.requests().make(header.cookie, loss_epoch_);
+    describe(header, request);
+    request.data = buffer;
+    ++requests_;
+    input_.drop_header();
+    if (writes)
+        input_.take_payload(buffer, header.length);
+    if (!input_.payload_complete()) {
+        receiving_ = &request;
+        return true;
+    }
+    submit(request);
+    return true;
+}
+
+// Its payload, if any, goes first: so that the peer is not blocked in sending while we are in answering.
+void Session::refuse(const wire::RequestHeader &header, wire::Error error) noexcept {
+    SessionRequest &request = owner_.requests().make(header.cookie, loss_epoch_);
+    ++requests_;
+    ++owner_.counters().refused;
+    input_.drop_header();
+    if (has_payload(header))
+        input_.skip(header.length);
+    if (input_.skipped()) {
+        reply(request, error);
+        return;
+    }
+    refused_ = &request;
+    refusal_ = error;
+}
+
+void Session::memory_is_back() noexcept {
+    if (paused_ && state_ == State::serving)
+        go_on();
+}
+
+void Session::submit(SessionRequest &request) noexcept {
+    owner_.count(request);
+    ++in_device_;
+    request.push(*this);
+    owner_.device().submit(request);
+}
+
+void Session::completed(block::Request &request, block::Status status) noexcept {
+    auto &answered = static_cast<SessionRequest &>(request);
+    --in_device_;
+    if (state_ != State::closed) {
+        if (!status.ok())
+            ++owner_.counters().failed;
+        reply(answered, wire::error_of(status, answered.fast_zero));
+        return;
+    }
+    release(answered);
+    if (in_device_ == 0)
+        owner_.ended(*this);
+}
+
+void Session::reply(SessionRequest &request, wire::Error error) noexcept {
+    if (output_.empty())
+        last_output_ = owner_.worker().now();
+    output_.add(request, error);
+    if (!output_blocked_)
+        owner_.worker().at_end_of_turn(flush_task_);
+}
+
+void Session::flush() noexcept {
+    output_blocked_ = false;
+    base::List<SessionRequest> sent;
+    const std::size_t before = output_.unsent_bytes();
+    const ReplyWriter::Sent result =
+        output_.empty() ? ReplyWriter::Sent::all : output_.send(watch_.fd(), sent);
+    release(sent);
+    if (output_.unsent_bytes() != before)
+        last_output_ = owner_.worker().now();
+    switch (result) {
+    case ReplyWriter::Sent::failed:
+        hang_up("connection lost");
+        return;
+    case ReplyWriter::Sent::blocked:
+        output_blocked_ = true;
+        watch_.wait_write(base::Delegate<>::to<&Session::flush>(*this));
+        expect_progress();
+        break;
+    case ReplyWriter::Sent::more:
+        owner_.worker().at_end_of_turn(flush_task_);
+        break;
+    case ReplyWriter::Sent::all:
+        break;
+    }
+    if (state_ == State::serving && paused_ && has_room() && !memory_task_.pending())
+        go_on();
+    if (requests_ == 0 && state_ == State::serving && shutting_down_)
+        finish();
+    if (requests_ == 0 && state_ == State::finishing)
+        linger();
+}
+
+void Session::release(base::List<SessionRequest> &requests) noexcept {
+    while (!requests.empty())
+        release(requests.pop_front());
+}
+
+void Session::release(SessionRequest &request) noexcept {
+    if (request.data != nullptr)
+        owner_.payloads().give_back(request.data, request.length);
+    owner_.requests().end(request);
+    --requests_;
+}
+
+} // namespace nbd

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/scheduler.hpp"
+#include "io/fd_watch.hpp"
+#include "nbd/reply_writer.hpp"
+#include "nbd/request_stream.hpp"
+#include "nbd/session_home.hpp"
+
+namespace nbd {
+
+/// One client in the transmission phase: requests in, to the device, replies out. Lives on the export's home
+/// worker, owned by ExportSessions, which is told by ended() when the last request is back and the socket
+/// closed. Reads at most one block a turn and stops reading at its limits; it never answers an error for want
+/// of room. Hot path.
+class Session final : public base::ListHook, public block::Layer {
+public:
+    /// `loss_epoch`: the device's generation as the client connects.
+    Session(ExportSessions &owner, Connection connection, std::uint64_t loss_epoch);
+    ~Session();
+
+    void start() { read(); }
+    /// Answers ESHUTDOWN to what is new, lets finish what is in flight, then ends.
+    void shut_down() noexcept;
+    /// Ends now: the socket is closed, only what a device still holds is waited for.
+    void hang_up(std::string_view why) noexcept;
+
+    void completed(block::Request &request, block::Status status) noexcept override;
+
+    [[nodiscard]] const std::string &peer() const noexcept { return connection_.peer; }
+
+private:
+    enum class State {
+        serving,
+        finishing, ///< takes no request any more; answers what it has
+        lingering, ///< all is answered and our side shut; waits for the peer's end, shortly
+        closed,    ///< only what is in flight keeps the object alive
+    };
+
+    // Reading.
+    void read() noexcept;
+    void readable() noexcept;
+    void go_on() noexcept;
+    void wait_for_more() noexcept;
+    void finish_payload() noexcept;
+    bool take(const wire::RequestHeader &header) noexcept;
+    bool admit(const wire::RequestHeader &header) noexcept;
+    void refuse(const wire::RequestHeader &header, wire::Error error) noexcept;
+    void end_of_stream() noexcept;
+    void discard_input() noexcept;
+    [[nodiscard]] bool has_room() const noexcept;
+    void memory_is_back() noexcept;
+
+    // Answering.
+    void submit(SessionRequest &request) noexcept;
+    void reply(SessionRequest &request, wire::Error error) noexcept;
+    void flush() noexcept;
+    void release(base::List<SessionRequest> &requests) noexcept;
+    void release(SessionRequest &request) noexcept;
+
+    // Ending.
+    void finish() noexcept;
+    void linger() noexcept;
+    void close() noexcept;
+    void watch_dog() noexcept;
+    void expect_progress() noexcept;
+    void look_for_the_peer() noexcept;
+
+    ExportSessions &owner_;
+    Connection connection_;
+    const block::Geometry geometry_;
+    const std::uint64_t loss_epoch_;
+    io::FdWatch watch_;
+    RequestStream input_;
+    ReplyWriter output_;
+    State state_ = State::serving;
+    bool shutting_down_ = false;
+    bool paused_ = false;         ///< a complete request waits in input_ for room
+    bool output_blocked_ = false; ///< until the socket takes more
+    std::size_t requests_ = 0;    ///< from header to the last byte of the reply
+    std::size_t in_device_ = 0;
+    SessionRequest *receiving_ = nullptr; ///< its payload is coming in
+    SessionRequest *refused_ = nullptr;   ///< its payload is being dropped
+    wire::Error refusal_ = wire::Error::none;
+    base::TimePoint last_input_{};
+    base::TimePoint last_output_{};
+    base::Task read_task_;
+    base::Task flush_task_;
+    base::Task memory_task_;
+    base::Timer timer_; ///< stalls, a peer lost while paused, lingering
+};
+
+} // namespace nbd

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "block/completion_queue.hpp"
+#include "block/device.hpp"
+
+#include <cstring>
+#include <functional>
+#include <vector>
+
+namespace fakes {
+
+/// A disk in memory. Answers at once (that is: in the next step), or holds everything until it is let go.
+class MemoryDevice final : public block::Device {
+public:
+    MemoryDevice(base::Scheduler &scheduler, const block::Geometry &geometry)
+        : queue_(scheduler)
+        , geometry_(geometry)
+        , bytes_(geometry.size) {}
+    ~MemoryDevice() = default;
+
+    void submit(block::Request &request) noexcept override {
+        ++submitted;
+        last_fua = request.fua;
+        if (holding)
+            held_.push_back(request);
+        else
+            queue_.add(request, perform(request));
+    }
+    [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
+    [[nodiscard]] std::uint64_t generation() const noexcept override { return loss_epoch; }
+
+    /// Carries out what is held, in order, and holds no more.
+    void let_go() noexcept {
+        holding = false;
+        while (!held_.empty()) {
+            block::Request &request = held_.pop_front();
+            queue_.add(request, perform(request));
+        }
+    }
+    /// Ends what is held for one client with an error: what a map does for nbd::ExportSessions::DropHeld.
+    void drop_held(const block::Layer &origin) noexcept {
+        held_.for_each([this, &origin](block::Request &request) {
+            if (request.origin() != &origin)
+                return;
+            request.unlink();
+            ++dropped;
+            queue_.add(request, block::Status::path_error(EIO));
+        });
+    }
+    [[nodiscard]] bool holds_any() const noexcept { return !held_.empty(); }
+    [[nodiscard]] std::vector<std::byte> &bytes() noexcept { return bytes_; }
+
+    bool holding = false;
+    /// Decides about a request before it is carried out; success carries it out.
+    std::function<block::Status(const block::Request &)> verdict;
+    std::uint64_t loss_epoch = 0;
+    std::uint64_t submitted = 0;
+    std::uint64_t dropped = 0;
+    bool last_fua = false;
+
+private:
+    block::Status perform(const block::Request &request) noexcept {
+        if (verdict) {
+            const block::Status status = verdict(request);
+            if (!status.ok())
+                return status;
+        }
+        std::byte *at = bytes_.data() + request.offset;
+        if (request.operation == block::Operation::read)
+            std::memcpy(request.data, at, request.length);
+        else if (request.operation == block::Operation::write)
+            std::memcpy(at, request.data, request.length);
+        else if (request.operation == block::Operation::write_zeroes)
+            std::memset(at, 0, request.length);
+        return block::Status::success();
+    }
+
+    block::CompletionQueue queue_;
+    base::List<block::Request> held_;
+    block::Geometry geometry_;
+    std::vector<std::byte> bytes_;
+};
+
+} // namespace fakes
