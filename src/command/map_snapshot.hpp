@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace command {
+
+/// What a map was like at one moment, copied on its home worker for commands to print.
+struct MapSnapshot {
+    std::string name;
+    std::string info;                      ///< INFO, with its trailing blank
+    std::string table;                     ///< TABLE, with its trailing blank
+    std::vector<std::string> dependencies; ///< path names, each once
+    std::uint64_t size_sectors = 0;        ///< of 512 bytes; zero while not known yet
+    std::uint64_t event_number = 0;
+    bool suspended = false;
+    bool live_table = true;
+    bool inactive_table = false;
+    std::uint64_t open_count = 0; ///< connected clients
+    bool read_only = false;
+    std::uint32_t minimum_block = 1;
+    std::uint32_t preferred_block = 4096;
+    std::uint32_t maximum_block = 32 << 20;
+    std::uint64_t held = 0; ///< requests that wait for a path
+    std::chrono::milliseconds held_oldest{0};
+    bool independent_caches = false;
+    std::uint64_t in_doubt = 0; ///< writes sent and not answered by a path since lost (design D3)
+};
+
+} // namespace command

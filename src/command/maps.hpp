@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "command/map_snapshot.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace base {
+class Error;
+}
+
+namespace command {
+
+class EventFeed;
+
+/// One map as commands see it: on its home worker, and only while a step of Maps::visit() runs. A command
+/// that needs more of a map gets one more function here. Nothing here waits for a path.
+class MapAccess {
+public:
+    [[nodiscard]] virtual MapSnapshot snapshot() const = 0;
+    /// Zero while the size is not known yet.
+    [[nodiscard]] virtual std::uint64_t size_sectors() const = 0;
+    /// A dm message, verb and arguments. Throws base::Error and then has changed nothing.
+    virtual void message(std::span<const std::string> words) = 0;
+
+protected:
+    ~MapAccess() = default;
+};
+
+/// Every map of the daemon. Implemented by the daemon, called on the control loop.
+class Maps {
+public:
+    /// Runs on the map's home worker. Throws base::Error; keeps nothing of the map. Holds no Call: it may be
+    /// destroyed on either worker.
+    using Step = std::function<void(MapAccess &map)>;
+    /// Runs on the control loop: nothing when the step ended well, else what it threw.
+    using Done = std::function<void(const std::optional<base::Error> &error)>;
+
+    /// In the order of the configuration.
+    [[nodiscard]] virtual std::vector<std::string> names() const = 0;
+    [[nodiscard]] virtual bool has(std::string_view map) const = 0;
+
+    /// Posts `step` to the map's home worker and, when it has run, `done` back to the control loop: exactly
+    /// once, inside this call or later, with ENXIO when there is no such map (any more). Visits to one map
+    /// run in order. `done` is only moved, so that it is destroyed on the control loop.
+    virtual void visit(const std::string &map, Step step, Done done) = 0;
+
+    /// What happens in the maps, delivered on the control loop in each map's own order, and before the `done`
+    /// of any step that ran after it.
+    [[nodiscard]] virtual EventFeed &events() noexcept = 0;
+
+protected:
+    ~Maps() = default;
+};
+
+} // namespace command

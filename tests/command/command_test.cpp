@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "command/command.hpp"
+
+#include "fakes/fake_maps.hpp"
+
+#include <doctest/doctest.h>
+
+namespace {
+
+struct Recorder final : command::Reply {
+    void line(std::string_view text) override { lines.emplace_back(text); }
+    void finished() override { ++ends; }
+    void hang_up() override { hung_up = true; }
+
+    std::vector<std::string> lines;
+    int ends = 0;
+    bool hung_up = false;
+};
+
+struct Console {
+    Recorder reply;
+    fakes::FakeMaps maps;
+    std::vector<command::CallPointer> calls;
+
+    Console() {
+        maps.add("mpatha");
+        maps.add("mpathb").state.dependencies = {"b1", "b2"};
+    }
+    ~Console() {
+        for (const command::CallPointer &call : calls)
+            call->cancel();
+    }
+    command::Call &start(std::vector<std::string> words) {
+        calls.push_back(std::make_shared<command::Call>(std::move(words), "test", reply));
+        command::run(calls.back(), maps);
+        return *calls.back();
+    }
+    std::vector<std::string> ask(std::vector<std::string> words) {
+        reply.lines.clear();
+        reply.ends = 0;
+        start(std::move(words));
+        return reply.lines;
+    }
+};
+
+using Lines = std::vector<std::string>;
+
+} // namespace
+
+TEST_CASE("an unknown command is EINVAL and names the nearest one") {
+    Console console;
+    CHECK(console.ask({"stats"}) == Lines{"ERR EINVAL unknown command 'stats'; did you mean 'status'?"});
+    CHECK(console.ask({"xyzzyplugh"}) == Lines{"ERR EINVAL unknown command 'xyzzyplugh'; 'help' lists them"});
+    CHECK(console.ask({std::string(60000, 'x')})[0].size() < 200);
+    CHECK(console.reply.ends == 1);
+}
+
+TEST_CASE("a wrong number of arguments is EINVAL with the usage") {
+    Console console;
+    CHECK(console.ask({"info"}) == Lines{"ERR EINVAL usage: info MAP"});
+    CHECK(console.ask({"ls", "x"}) == Lines{"ERR EINVAL usage: ls"});
+    CHECK(console.ask({"message", "mpatha", "0"}) ==
+          Lines{"ERR EINVAL usage: message MAP SECTOR VERB [ARG]"});
+}
+
+TEST_CASE("every command has a summary, a usage and its place in help") {
+    Console console;
+    const Lines lines = console.ask({"help"});
+    CHECK(lines.size() == command::all_rows().size() + 1);
+    CHECK(lines[0].starts_with("ls  "));
+    CHECK(lines.back() == "OK");
+    for (const command::Row *row : command::all_rows()) {
+        CHECK(row->fewest <= row->most);
+        CHECK_FALSE(row->help.empty());
+        CHECK(command::find_row(row->name) == row);
+        CHECK(console.ask({"help", std::string(row->name)})[0].starts_with(row->usage()));
+    }
+    CHECK(console.ask({"help", "wiat"}) == Lines{"ERR EINVAL unknown command 'wiat'; did you mean 'wait'?"});
+}
+
+TEST_CASE("a reply line never looks like an end line and never holds a line end") {
+    Console console;
+    command::Call call({"x"}, "test", console.reply);
+    call.line("OK");
+    call.line("ERR EIO no");
+    call.line("ERROR");
+    call.line("a\nOK\x1b");
+    call.fail(EIO, "one\ntwo");
+    call.line("late");
+    call.ok();
+    CHECK(console.reply.lines == Lines{" OK", " ERR EIO no", "ERROR", "a OK ", "ERR EIO one two"});
+    CHECK(console.reply.ends == 1);
+}
+
+TEST_CASE("version says the version, quit hangs up") {
+    Console console;
+    CHECK(console.ask({"version"})[0].starts_with("nbdmpath "));
+    CHECK_FALSE(console.reply.hung_up);
+    CHECK(console.ask({"quit"}) == Lines{"OK"});
+    CHECK(console.reply.hung_up);
+}
+
+TEST_CASE("ls, status, table and deps print what dmsetup prints") {
+    Console console;
+    CHECK(console.ask({"ls"}) == Lines{"mpatha", "mpathb", "OK"});
+    CHECK(console.ask({"status", "mpatha"}) == Lines{"0 2048 multipath 2 0 0 0 1 1 A 0 1 0 a1 A 0 ", "OK"});
+    CHECK(console.ask({"status"}) == Lines{"mpatha: 0 2048 multipath 2 0 0 0 1 1 A 0 1 0 a1 A 0 ",
+                                           "mpathb: 0 2048 multipath 2 0 0 0 1 1 A 0 1 0 a1 A 0 ", "OK"});
+    CHECK(console.ask({"table", "mpathb"}) ==
+          Lines{"0 2048 multipath 0 0 1 1 round-robin 0 1 1 a1 1 ", "OK"});
+    CHECK(console.ask({"deps", "mpathb"}) == Lines{"b1", "b2", "OK"});
+}
+
+TEST_CASE("status of all maps with no map is just OK") {
+    Recorder reply;
+    fakes::FakeMaps none;
+    command::run(std::make_shared<command::Call>(Lines{"status"}, "test", reply), none);
+    CHECK(reply.lines == Lines{"OK"});
+}
+
+TEST_CASE("info prints its keys in the contract's order") {
+    Console console;
+    command::MapSnapshot &state = console.maps.find("mpatha")->state;
+    state.open_count = 3;
+    state.event_number = 7;
+    state.minimum_block = 512;
+    state.held = 2;
+    state.held_oldest = std::chrono::milliseconds(1500);
+    state.independent_caches = true;
+    CHECK(console.ask({"info", "mpatha"}) ==
+          Lines{"name: mpatha", "state: ACTIVE", "tables: LIVE", "open count: 3", "event number: 7",
+                "size: 2048", "read only: no", "block size: 512 4096 33554432", "held: 2",
+                "held oldest ms: 1500", "cache: independent", "in doubt: 0", "OK"});
+    state.suspended = state.inactive_table = state.read_only = true;
+    const Lines lines = console.ask({"info", "mpatha"});
+    CHECK(lines[1] == "state: SUSPENDED");
+    CHECK(lines[2] == "tables: LIVE INACTIVE");
+    CHECK(lines[6] == "read only: yes");
+}
+
+TEST_CASE("an unknown map is ENXIO for every command that names one") {
+    Console console;
+    for (const Lines &words : {Lines{"status", "no"},
+                               {"table", "no"},
+                               {"info", "no"},
+                               {"deps", "no"},
+                               {"wait", "no"},
+                               {"events", "no"},
+                               {"message", "no", "0", "x"}})
+        CHECK(console.ask(words) == Lines{"ERR ENXIO there is no map 'no'; 'ls' lists them"});
+}
+
+TEST_CASE("a map that goes away while it is asked is ENXIO, or left out of the list of all") {
+    Console console;
+    console.maps.away = true;
+    console.start({"info", "mpatha"});
+    console.start({"status"});
+    console.maps.remove("mpatha");
+    console.maps.run();
+    CHECK(console.reply.lines == Lines{"ERR ENXIO there is no map 'mpatha'",
+                                       "mpathb: 0 2048 multipath 2 0 0 0 1 1 A 0 1 0 a1 A 0 ", "OK"});
+}
+
+TEST_CASE("message hands the words to the map and its error back") {
+    Console console;
+    CHECK(console.ask({"message", "mpatha", "0", "fail_path", "a1"}) == Lines{"OK"});
+    CHECK(console.maps.find("mpatha")->messages == std::vector<Lines>{{"fail_path", "a1"}});
+    CHECK(console.ask({"message", "mpatha", "2047", "refuse", "a", "b", "c"}) ==
+          Lines{"ERR EINVAL Unrecognised multipath message received."});
+}
+
+TEST_CASE("a message's sector is a decimal number inside the map") {
+    Console console;
+    for (const char *sector : {"2048", "-1", "0x0", "", "1x", "99999999999999999999"})
+        CHECK(console.ask({"message", "mpatha", sector, "fail_if_no_path"})[0].starts_with("ERR EINVAL "));
+    CHECK(console.maps.find("mpatha")->messages.empty());
+}
+
+TEST_CASE("a map of unknown size takes messages at sector 0") {
+    Console console;
+    console.maps.find("mpatha")->state.size_sectors = 0;
+    CHECK(console.ask({"message", "mpatha", "0", "fail_if_no_path"}) == Lines{"OK"});
+    CHECK(console.ask({"message", "mpatha", "1", "x"})[0].starts_with("ERR EINVAL "));
+}
+
+TEST_CASE("a cancelled call says nothing when its step comes back") {
+    Console console;
+    console.maps.away = true;
+    for (const Lines &words :
+         {Lines{"status"}, {"info", "mpatha"}, {"message", "mpatha", "0", "x"}, {"wait", "mpatha"}})
+        console.start(words).cancel();
+    console.maps.run();
+    CHECK(console.reply.lines.empty());
+    CHECK(console.reply.ends == 0);
+}

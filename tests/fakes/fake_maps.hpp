@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/error.hpp"
+#include "command/event_feed.hpp"
+#include "command/maps.hpp"
+#include "multipath/event.hpp"
+
+#include <deque>
+#include <utility>
+
+namespace fakes {
+
+/// A map that is only a snapshot; keeps the messages it was sent and refuses the verb `refuse`.
+class FakeMap final : public command::MapAccess {
+public:
+    explicit FakeMap(command::MapSnapshot snapshot)
+        : state(std::move(snapshot)) {}
+    [[nodiscard]] command::MapSnapshot snapshot() const override { return state; }
+    [[nodiscard]] std::uint64_t size_sectors() const override { return state.size_sectors; }
+    void message(std::span<const std::string> words) override {
+        if (words[0] == "refuse")
+            throw base::Error(EINVAL, "Unrecognised multipath message received.");
+        messages.emplace_back(words.begin(), words.end());
+    }
+
+    command::MapSnapshot state;
+    std::vector<std::vector<std::string>> messages;
+};
+
+/// Maps without a daemon. Visits run at once, or, with `away`, when run() brings them back.
+class FakeMaps final : public command::Maps {
+public:
+    FakeMap &add(const std::string &name) {
+        command::MapSnapshot snapshot;
+        snapshot.name = name;
+        snapshot.info = "2 0 0 0 1 1 A 0 1 0 a1 A 0 ";
+        snapshot.table = "0 0 1 1 round-robin 0 1 1 a1 1 ";
+        snapshot.dependencies = {"a1"};
+        snapshot.size_sectors = 2048;
+        return maps_.emplace_back(std::move(snapshot));
+    }
+    void remove(std::string_view name) {
+        std::erase_if(maps_, [name](const FakeMap &map) { return map.state.name == name; });
+    }
+    FakeMap *find(std::string_view name) {
+        for (FakeMap &map : maps_)
+            if (map.state.name == name)
+                return &map;
+        return nullptr;
+    }
+    /// As the daemon: the number grows, then who listens hears of it.
+    void happen(std::string_view name, std::string_view action, const std::string &details,
+                bool counted = true) {
+        FakeMap &map = *find(name);
+        if (counted)
+            ++map.state.event_number;
+        feed_.publish(name, multipath::Event{action, details, map.state.event_number, counted});
+    }
+
+    [[nodiscard]] std::vector<std::string> names() const override {
+        std::vector<std::string> names;
+        for (const FakeMap &map : maps_)
+            names.push_back(map.state.name);
+        return names;
+    }
+    [[nodiscard]] bool has(std::string_view name) const override {
+        for (const FakeMap &map : maps_)
+            if (map.state.name == name)
+                return true;
+        return false;
+    }
+    void visit(const std::string &name, Step step, Done done) override {
+        visits_.push_back({name, std::move(step), std::move(done)});
+        if (!away)
+            run();
+    }
+    [[nodiscard]] command::EventFeed &events() noexcept override { return feed_; }
+
+    void run() {
+        while (!visits_.empty()) {
+            const Visit visit = std::move(visits_.front());
+            visits_.pop_front();
+            visit.done(result_of(visit));
+        }
+    }
+
+    bool away = false;
+
+private:
+    struct Visit {
+        std::string name;
+        Step step;
+        Done done;
+    };
+    std::optional<base::Error> result_of(const Visit &visit) {
+        FakeMap *map = find(visit.name);
+        if (map == nullptr)
+            return base::Error(ENXIO, "there is no map '{}'", visit.name);
+        try {
+            visit.step(*map);
+        } catch (const base::Error &error) {
+            return error;
+        }
+        return std::nullopt;
+    }
+
+    std::deque<FakeMap> maps_;
+    std::deque<Visit> visits_;
+    command::EventFeed feed_;
+};
+
+} // namespace fakes
