@@ -1,1 +1,85 @@
-int main() { return 0; }
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "build_config.h"
+#include "config/parse.hpp"
+#include "daemon/daemon.hpp"
+#include "daemon/demo.hpp"
+#include "daemon/options.hpp"
+#include "daemon/plan.hpp"
+
+#include <cstdio>
+#include <optional>
+#include <sysexits.h>
+
+namespace {
+
+using nbdmpathd::Options;
+
+config::Config read_configuration(const Options &options, const nbdmpathd::Demo *demo) {
+    const config::Environment environment = nbdmpathd::environment();
+    if (demo != nullptr)
+        return config::parse(demo->configuration(), "demo", environment);
+    return config::load(options.config, environment);
+}
+
+int check(const config::Config &configuration) {
+    for (const std::string &warning : configuration.warnings)
+        fmt::print("{}\n", warning);
+    (void)nbdmpathd::plan_maps(configuration);
+    return 0;
+}
+
+int serve(const Options &options, const config::Config &configuration, const nbdmpathd::Demo *demo) {
+    base::log::set_level(options.log_level.value_or(configuration.log_level));
+    for (const std::string &warning : configuration.warnings)
+        base::log::warning("{}", warning);
+    nbdmpathd::Daemon daemon(configuration);
+    if (demo != nullptr) {
+        fmt::print("{}", demo->welcome());
+        std::fflush(stdout);
+    }
+    daemon.run();
+    return 0;
+}
+
+int run(const Options &options) {
+    std::optional<nbdmpathd::Demo> demo;
+    if (options.demo)
+        demo.emplace();
+    const nbdmpathd::Demo *maybe_demo = demo ? &*demo : nullptr;
+    try {
+        const config::Config configuration = read_configuration(options, maybe_demo);
+        return options.action == Options::Action::check ? check(configuration)
+                                                        : serve(options, configuration, maybe_demo);
+    } catch (const config::Errors &errors) {
+        // --check prints its findings as its result; a start that fails complains.
+        fmt::print(options.action == Options::Action::check ? stdout : stderr, "{}\n", errors.what());
+        return EX_CONFIG;
+    }
+}
+
+} // namespace
+
+int main(int count, char **words) {
+    try {
+        const Options options = nbdmpathd::parse_options(count, words);
+        switch (options.action) {
+        case Options::Action::print_help: fmt::print("{}", nbdmpathd::usage()); return 0;
+        case Options::Action::print_version: fmt::print("nbdmpathd {}\n", NBDMPATH_VERSION); return 0;
+        default: break;
+        }
+        try {
+            return run(options);
+        } catch (const base::Error &error) {
+            fmt::print(stderr, "nbdmpathd: {}\n", error.what());
+            return 1;
+        }
+    } catch (const base::Error &error) {
+        fmt::print(stderr, "nbdmpathd: {}\nTry 'nbdmpathd --help'.\n", error.what());
+        return 2;
+    } catch (const std::exception &error) {
+        fmt::print(stderr, "nbdmpathd: {}\n", error.what());
+        return 1;
+    }
+}

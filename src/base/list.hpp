@@ -69,6 +69,11 @@ public:
     }
 
     /// Calls `visit(element)` for each; `visit` may unlink the element it is given, no other.
+    template <typename Visit> void for_each(Visit visit) const {
+        const auto visit_const = [&visit](const T &element) { visit(element); };
+        for (const ListHook *at = head_.next_; at != &head_; at = at->next_)
+            visit_const(static_cast<const T &>(*at));
+    }
     template <typename Visit> void for_each(Visit visit) {
         for (ListHook *at = head_.next_; at != &head_;) {
             ListHook *following = at->next_;

@@ -45,6 +45,8 @@ void PathKeeper::add(std::string name, backend::Backend &backend) {
 void PathKeeper::start() {
     for (const auto &kept : paths_)
         kept->backend.open(*this);
+    if (paths_.empty())
+        settle_if_all_answered();
 }
 
 void PathKeeper::stop() noexcept {

@@ -173,7 +173,7 @@ void Map::release_delayed() noexcept {
     kick();
 }
 
-base::Duration Map::held_oldest() noexcept {
+base::Duration Map::held_oldest() const noexcept {
     std::int64_t oldest = 0;
     const auto look = [&oldest](const block::Request &request) {
         oldest = oldest == 0 ? request.held_since_ns : std::min(oldest, request.held_since_ns);

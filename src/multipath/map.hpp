@@ -41,8 +41,8 @@ public:
     // The data path.
     void submit(block::Request &request) noexcept override;
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
-    /// The epoch a new client starts with: its FLUSH and FUA fail when something it wrote may have been lost since.
-    [[nodiscard]] std::uint64_t loss_epoch() const noexcept { return dirty_.loss_epoch(); }
+    /// The loss epoch a new client starts with: its FLUSH and FUA fail when something it wrote may have been lost since.
+    [[nodiscard]] std::uint64_t generation() const noexcept override { return dirty_.loss_epoch(); }
     /// Ends the held requests of one requester with ESHUTDOWN: its client is gone (design D5).
     void drop_held(const block::Layer &origin) noexcept;
 
@@ -63,7 +63,7 @@ public:
     [[nodiscard]] std::size_t held() const noexcept { return queue_size_; }
     [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
     /// Age of the oldest held request; zero when none is.
-    [[nodiscard]] base::Duration held_oldest() noexcept;
+    [[nodiscard]] base::Duration held_oldest() const noexcept;
     [[nodiscard]] const MapOptions &options() const noexcept { return options_; }
 
     /// A dm message: verb and arguments (reference 2.17). Throws base::Error.

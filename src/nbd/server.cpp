@@ -42,7 +42,7 @@ std::vector<std::string> Server::addresses() const {
     return names;
 }
 
-bool Server::has_room() const noexcept { return handshakes_ < limits_.handshakes && !limit_->full(); }
+bool Server::has_room() const noexcept { return !paused_ && handshakes_ < limits_.handshakes && !limit_->full(); }
 
 void Server::accepted(Socket socket) {
     prepare_accepted(socket.fd());
@@ -84,6 +84,11 @@ void Server::bury() noexcept {
 void Server::room_again() noexcept {
     for (const auto &listener : listeners_)
         listener->resume();
+}
+
+void Server::resume() noexcept {
+    paused_ = false;
+    room_again();
 }
 
 void Server::stop(base::Delegate<> stopped) {

@@ -33,6 +33,10 @@ public:
     /// What is listened on, with the ports really taken.
     [[nodiscard]] std::vector<std::string> addresses() const;
 
+    /// From here to resume() those who connect wait in the sockets' backlog.
+    void pause() noexcept { paused_ = true; }
+    void resume() noexcept;
+
     /// Listens no more; those still negotiating are told ERR_SHUTDOWN and have a second to leave. Calls
     /// `stopped` once, from the loop, when they are gone.
     void stop(base::Delegate<> stopped);
@@ -56,6 +60,7 @@ private:
     base::List<Negotiation> negotiations_;
     base::List<Negotiation> ended_;
     std::size_t handshakes_ = 0;
+    bool paused_ = false;
     base::Delegate<> stopped_;
     base::Task burial_;
 };

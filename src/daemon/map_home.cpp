@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "daemon/map_home.hpp"
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "io/worker.hpp"
+
+#include <algorithm>
+
+namespace nbdmpathd {
+
+namespace {
+constexpr std::uint64_t sector = 512;
+}
+
+MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
+    : worker_(worker)
+    , plan_(std::move(plan))
+    , observer_(observer)
+    , buffers_(worker, plan_.buffer_memory)
+    , map_(worker, plan_.name, plan_.options, *this)
+    , keeper_(worker, map_, plan_.expected, *this)
+    , sessions_(worker, map_, buffers_, plan_.limits,
+                nbd::ExportSessions::DropHeld::to<&multipath::Map::drop_held>(map_)) {
+    for (const MapPlan::PathPlan &path : plan_.paths) {
+        paths_.push_back({path.settings.name, path.type->create(worker, path.settings)});
+        keeper_.add(path.settings.name, *paths_.back().backend);
+    }
+}
+
+MapHome::~MapHome() = default;
+
+void MapHome::start() {
+    publish();
+    keeper_.start();
+}
+
+void MapHome::paths_settled() noexcept {
+    map_.load(multipath::Table::parse(plan_.table, *this));
+    loaded_ = true;
+    publish();
+}
+
+multipath::PathDevice MapHome::find(std::string_view name) {
+    const auto own = std::ranges::find(paths_, name, &OwnPath::name);
+    if (own == paths_.end())
+        return {};
+    return {own->backend.get(), keeper_.usable(*own->backend)};
+}
+
+void MapHome::geometry_known(const block::Geometry &) noexcept { publish(); }
+
+void MapHome::publish() {
+    auto info = std::make_shared<nbd::ExportInfo>();
+    info->name = plan_.name;
+    info->description = plan_.description;
+    info->geometry = map_.geometry();
+    info->home = sessions_.home();
+    info->ready = loaded_ && info->geometry.size != 0;
+    if (!info->ready)
+        info->why_not = "no path of this map has been reached yet, so its size is not known";
+    observer_.map_export(plan_.name, std::move(info), loaded_);
+}
+
+void MapHome::event(const multipath::Event &event) noexcept {
+    if (event.action == "PATH_FAILED")
+        keeper_.path_failed();
+    base::log::info("{}: {} {}", plan_.name, event.action, event.details);
+    observer_.map_event(plan_.name, event);
+}
+
+void MapHome::warning(std::string_view text) noexcept { base::log::warning("{}: {}", plan_.name, text); }
+
+void MapHome::path_notice(std::string_view text, bool bad) noexcept {
+    if (bad)
+        base::log::warning("{}: {}", plan_.name, text);
+    else
+        base::log::info("{}: {}", plan_.name, text);
+}
+
+command::MapSnapshot MapHome::snapshot() const {
+    const block::Geometry &geometry = map_.geometry();
+    command::MapSnapshot copy;
+    copy.name = plan_.name;
+    copy.live_table = loaded_;
+    if (loaded_) {
+        copy.info = map_.info_text();
+        copy.table = map_.table_text();
+        copy.dependencies = map_.dependencies();
+    }
+    copy.size_sectors = geometry.size / sector;
+    copy.event_number = map_.event_number();
+    copy.open_count = sessions_.count();
+    copy.read_only = geometry.read_only;
+    copy.minimum_block = geometry.minimum_block;
+    copy.preferred_block = geometry.preferred_block;
+    copy.maximum_block = geometry.maximum_payload;
+    copy.held = map_.held();
+    copy.held_oldest = std::chrono::duration_cast<std::chrono::milliseconds>(map_.held_oldest());
+    copy.independent_caches = plan_.options.independent_caches;
+    return copy;
+}
+
+std::uint64_t MapHome::size_sectors() const { return map_.geometry().size / sector; }
+
+void MapHome::message(std::span<const std::string> words) {
+    if (!loaded_)
+        throw base::Error(EAGAIN, "map {} has no table yet: its paths are still being connected", plan_.name);
+    map_.message(words);
+}
+
+void MapHome::close(base::Duration grace) {
+    keeper_.stop();
+    map_.shut_down();
+    sessions_.shut_down(grace, base::Delegate<>::to<&MapHome::sessions_closed>(*this));
+}
+
+void MapHome::sessions_closed() noexcept {
+    paths_open_ = paths_.size();
+    for (const OwnPath &path : paths_)
+        path.backend->close(base::Delegate<>::to<&MapHome::path_closed>(*this));
+    if (paths_.empty())
+        observer_.map_closed(plan_.name);
+}
+
+void MapHome::path_closed() noexcept {
+    if (--paths_open_ == 0)
+        observer_.map_closed(plan_.name);
+}
+
+} // namespace nbdmpathd

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "config/environment.hpp"
+#include "daemon/map_home.hpp"
+
+#include <vector>
+
+namespace nbdmpathd {
+
+/// What the configuration's checks need to know of the plug-ins that were built in.
+config::Environment environment();
+
+/// Turns a checked configuration into what the maps are made from. Throws config::Errors for what only shows when the
+/// paths of a map are looked at together (design D4). Looks at the file system, connects to nothing.
+std::vector<MapPlan> plan_maps(const config::Config &configuration);
+
+} // namespace nbdmpathd

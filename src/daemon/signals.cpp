@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "daemon/signals.hpp"
+
+#include "io/worker.hpp"
+
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+
+#include <csignal>
+#include <unistd.h>
+
+namespace nbdmpathd {
+
+struct Signals::Set {
+    Set(io::Worker &worker, base::Delegate<> end_action, base::Delegate<> reload_action)
+        : signals(worker.context(), SIGTERM, SIGINT, SIGHUP), end(end_action), reload(reload_action) {}
+
+    void wait() {
+        signals.async_wait([this](const std::error_code &error, int number) {
+            if (error)
+                return;
+            if (number == SIGHUP) {
+                reload();
+            } else {
+                if (ending)
+                    ::_exit(0);
+                ending = true;
+                end();
+            }
+            wait();
+        });
+    }
+
+    asio::signal_set signals;
+    base::Delegate<> end;
+    base::Delegate<> reload;
+    bool ending = false;
+};
+
+Signals::Signals(io::Worker &worker, base::Delegate<> end, base::Delegate<> reload)
+    : set_(std::make_unique<Set>(worker, end, reload)) {
+    std::signal(SIGPIPE, SIG_IGN);
+    set_->wait();
+}
+
+Signals::~Signals() = default;
+
+} // namespace nbdmpathd
