@@ -36,7 +36,7 @@ struct Limits {
 struct Path {
     Where where; ///< of its name
     std::string name;
-    std::string uri;        ///< empty: it was wrong (only a table check can see this, parse() throws in the end)
+    std::string uri; ///< empty: it was wrong (only a table check can see this, parse() throws in the end)
     base::KeyValues values; ///< the keys of its type, checked, defaults filled in
 };
 
@@ -66,9 +66,9 @@ struct Config {
     std::vector<Listener> listen;
     std::vector<Listener> admin;
     Limits limits;
-    std::vector<Path> paths;    ///< in the file's order, names unique
-    std::vector<Map> maps;      ///< in the file's order, names unique
-    std::string default_export; ///< a map's name; the only map's if not said; else empty
+    std::vector<Path> paths;           ///< in the file's order, names unique
+    std::vector<Map> maps;             ///< in the file's order, names unique
+    std::string default_export;        ///< a map's name; the only map's if not said; else empty
     std::vector<std::string> warnings; ///< `FILE:LINE:COL: warning: text`, as they stand in the file
 };
 

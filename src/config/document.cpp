@@ -13,9 +13,10 @@ namespace config {
 
 namespace {
 
-constexpr std::size_t largest_text = 4 << 20;
+// The parser needs up to 250 bytes for one of a text made to be bad (all opening brackets).
+constexpr std::size_t largest_text = 1 << 20;
 constexpr std::size_t deepest = 32;
-constexpr std::size_t heaviest = 1'000'000;
+constexpr std::size_t heaviest = 300'000;
 
 Where where_of(const std::string &file, const YAML::Mark &mark) {
     return {file, std::max(mark.line, 0) + 1, std::max(mark.column, 0) + 1};
@@ -24,7 +25,9 @@ Where where_of(const std::string &file, const YAML::Mark &mark) {
 /// Builds the tree from the parser's events.
 class Builder final : public YAML::EventHandler {
 public:
-    Builder(std::deque<Node> &nodes, const std::string &file) : nodes_(nodes), file_(file) {}
+    Builder(std::deque<Node> &nodes, const std::string &file)
+        : nodes_(nodes)
+        , file_(file) {}
 
     const Node *root = nullptr;
 
@@ -123,10 +126,14 @@ private:
 
 std::string_view kind_name(const Node &node) noexcept {
     switch (node.kind) {
-    case Node::Kind::empty: return "nothing";
-    case Node::Kind::scalar: return "a single value";
-    case Node::Kind::sequence: return "a list";
-    case Node::Kind::mapping: break;
+    case Node::Kind::empty:
+        return "nothing";
+    case Node::Kind::scalar:
+        return "a single value";
+    case Node::Kind::sequence:
+        return "a list";
+    case Node::Kind::mapping:
+        break;
     }
     return "a mapping";
 }

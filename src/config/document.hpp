@@ -28,8 +28,9 @@ struct Node {
 /// "a list", "a text"… for messages.
 std::string_view kind_name(const Node &node) noexcept;
 
-/// A YAML text as a tree of nodes. Throws config::Error for what is not YAML, is empty, has a second document, is nested
-/// too deep or grows too large by its aliases: the memory used is bounded by the text's size.
+/// A YAML text as a tree of nodes. Throws config::Error for what is not YAML, is empty, has a second
+/// document, is nested too deep or grows too large by its aliases: the memory used is bounded by the text's
+/// size.
 class Document {
 public:
     Document(std::string_view text, const std::string &file_name);

@@ -34,8 +34,8 @@ private:
     std::map<std::string_view, const Path *, std::less<>> paths_;
 };
 
-/// A map whose table is to be checked, and the paths that it may name. A path whose URI was wrong is there with an
-/// empty one.
+/// A map whose table is to be checked, and the paths that it may name. A path whose URI was wrong is there
+/// with an empty one.
 struct TableCheck {
     const Map &map;
     const PathNames &paths;

@@ -25,14 +25,17 @@ constexpr PathArgument path_arguments[] = {
 
 struct GroupPath {
     std::string name;
-    std::vector<std::optional<std::uint64_t>> arguments; ///< without a value: the default, if the group needs one
+    std::vector<std::optional<std::uint64_t>>
+        arguments; ///< without a value: the default, if the group needs one
 };
 
 /// One priority group on its way into the table.
 class GroupSection {
 public:
     GroupSection(const Environment &environment, const PathNames &paths, const Reading &reading)
-        : environment_(environment), paths_(paths), reading_(reading) {}
+        : environment_(environment)
+        , paths_(paths)
+        , reading_(reading) {}
 
     void read(const Node &node) {
         Section section(node, "priority group", reading_);
@@ -98,14 +101,16 @@ private:
             Section section(node, "path of a group", reading_);
             name = section.find("path");
             if (name == nullptr)
-                reading_.problem(node, "a path of a group needs 'path' (example: {{path: a1, repeat_count: 1}})");
+                reading_.problem(node,
+                                 "a path of a group needs 'path' (example: {{path: a1, repeat_count: 1}})");
             for (const PathArgument &argument : path_arguments)
                 path.arguments.push_back(section.number(argument.name, argument.range));
             while (!path.arguments.empty() && !path.arguments.back())
                 path.arguments.pop_back();
             section.finish();
         }
-        const std::optional<std::string> text = name != nullptr ? text_of(*name, "path", reading_) : std::nullopt;
+        const std::optional<std::string> text =
+            name != nullptr ? text_of(*name, "path", reading_) : std::nullopt;
         if (!text)
             return;
         path.name = *text;
@@ -117,8 +122,8 @@ private:
         group_paths_.push_back(std::move(path));
     }
 
-    /// Every path of a group has the same number of arguments in a table. round-robin's repeat count is always said:
-    /// the seed's own default of 1000 is not what users of today's kernels expect.
+    /// Every path of a group has the same number of arguments in a table. round-robin's repeat count is
+    /// always said: the seed's own default of 1000 is not what users of today's kernels expect.
     [[nodiscard]] std::size_t argument_width() const {
         std::size_t width = !selector_.empty() && selector_[0] == "round-robin" ? 1 : 0;
         for (const GroupPath &path : group_paths_)
@@ -140,7 +145,8 @@ void append_groups(const Node &groups, std::size_t initial_group, const Environm
     const auto &items = items_of(groups, "priority_groups", reading);
     if (groups.kind == Node::Kind::empty || (groups.kind == Node::Kind::sequence && items.empty()) ||
         items.size() > most_groups)
-        reading.problem(groups, "priority_groups: invalid number of priority groups: a map has 1 to {}", most_groups);
+        reading.problem(groups, "priority_groups: invalid number of priority groups: a map has 1 to {}",
+                        most_groups);
     table.append(items.size());
     table.append(initial_group);
     for (const Node *item : items) {

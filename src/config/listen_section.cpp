@@ -44,7 +44,8 @@ void parse_tcp(std::string_view text, Listener &listener) {
     }
     const auto port = base::parse_number(text.substr(colon + 1));
     if (!port || *port < 1 || *port > 65535)
-        throw base::Error(EINVAL, "'{}' is not a port from 1 to 65535 {}", shown(text.substr(colon + 1)), tcp_example);
+        throw base::Error(EINVAL, "'{}' is not a port from 1 to 65535 {}", shown(text.substr(colon + 1)),
+                          tcp_example);
     listener.port = static_cast<std::uint16_t>(*port);
 }
 
@@ -66,7 +67,10 @@ unsigned parse_mode(std::string_view text) {
 class ListenSection {
 public:
     ListenSection(std::string_view name, unsigned default_mode, bool loopback_only, const Reading &reading)
-        : name_(name), default_mode_(default_mode), loopback_only_(loopback_only), reading_(reading) {}
+        : name_(name)
+        , default_mode_(default_mode)
+        , loopback_only_(loopback_only)
+        , reading_(reading) {}
 
     void read(const Node &node, std::vector<Listener> &listeners) {
         for (const Node *item : items_of(node, name_, reading_)) {
@@ -111,7 +115,8 @@ private:
             return false;
         }
         if (loopback_only_ && !is_loopback(listener.address)) {
-            reading_.problem(*section.find("tcp"), "tcp: {} listens on loopback only (example: 127.0.0.1:10810)", name_);
+            reading_.problem(*section.find("tcp"),
+                             "tcp: {} listens on loopback only (example: 127.0.0.1:10810)", name_);
             return false;
         }
         return true;
@@ -148,8 +153,8 @@ void report_duplicates(const Config &config, const Reading &reading) {
     for (const auto *listeners : {&config.listen, &config.admin})
         for (const Listener &listener : *listeners)
             if (const auto [first, fresh] = seen.emplace(listener.text(), &listener); !fresh)
-                reading.problems.add(listener.where, "'{}' is listened on already (line {})", shown(listener.text()),
-                                     first->second->where.line);
+                reading.problems.add(listener.where, "'{}' is listened on already (line {})",
+                                     shown(listener.text()), first->second->where.line);
 }
 
 } // namespace

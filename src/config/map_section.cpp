@@ -20,9 +20,13 @@ constexpr std::uint64_t sector_bytes = 512;
 /// One map.
 class MapSection {
 public:
-    MapSection(const Node::Entry &entry, const Environment &environment, const PathNames &paths, const Reading &reading)
-        : name_(*entry.first), section_(*entry.second, fmt::format("map '{}'", shown(entry.first->text)), reading),
-          environment_(environment), paths_(paths), reading_(reading) {}
+    MapSection(const Node::Entry &entry, const Environment &environment, const PathNames &paths,
+               const Reading &reading)
+        : name_(*entry.first)
+        , section_(*entry.second, fmt::format("map '{}'", shown(entry.first->text)), reading)
+        , environment_(environment)
+        , paths_(paths)
+        , reading_(reading) {}
 
     Map read() {
         const std::size_t before = reading_.problems.count();
@@ -69,14 +73,16 @@ private:
         const Node *table = section_.find("table");
         const Node *groups = section_.find("priority_groups");
         if (table != nullptr && groups != nullptr) {
-            reading_.problem(*groups, "map '{}': 'table' and 'priority_groups' say the same thing: only one of them",
+            reading_.problem(*groups,
+                             "map '{}': 'table' and 'priority_groups' say the same thing: only one of them",
                              shown(map_.name));
         } else if (table != nullptr) {
             map_.table_where = reading_.where(*table);
             read_table_text(*table);
         } else if (groups != nullptr) {
             read_groups(*groups);
-        } else if (section_.node().kind != Node::Kind::scalar && section_.node().kind != Node::Kind::sequence) {
+        } else if (section_.node().kind != Node::Kind::scalar &&
+                   section_.node().kind != Node::Kind::sequence) {
             reading_.problem(name_, "map '{}' needs 'table' or 'priority_groups'", shown(map_.name));
         }
         map_.table = table_.text();
@@ -96,14 +102,16 @@ private:
             map_.size_bytes = table_.size_bytes();
         const bool queues = table_.has_queue_if_no_path();
         if (queue_if_no_path_ == false && queues)
-            reading_.problem(*section_.find("queue_if_no_path"), "queue_if_no_path: false, but the table has it");
+            reading_.problem(*section_.find("queue_if_no_path"),
+                             "queue_if_no_path: false, but the table has it");
         const auto retries = table_.pg_init_retries();
         must_agree("pg_init_retries", pg_init_retries_, retries);
         must_agree("initial_group", initial_group_, table_.initial_group());
         add_features(!queues, !retries.has_value(), node);
     }
 
-    void must_agree(std::string_view key, std::optional<std::uint64_t> value, const std::optional<std::string> &word) {
+    void must_agree(std::string_view key, std::optional<std::uint64_t> value,
+                    const std::optional<std::string> &word) {
         if (value && word && base::parse_number(*word) != value)
             reading_.problem(*section_.find(key), "{}: {}, but the table says {}", key, *value, shown(*word));
     }
@@ -122,8 +130,9 @@ private:
         add_features(true, true, groups);
         append_groups(groups, initial_group_.value_or(1), environment_, paths_, reading_, table_);
         if (initial_group_ && groups.kind == Node::Kind::sequence && *initial_group_ > groups.items.size())
-            reading_.problem(*section_.find("initial_group"), "initial_group: {}, but there are {} priority groups",
-                             *initial_group_, groups.items.size());
+            reading_.problem(*section_.find("initial_group"),
+                             "initial_group: {}, but there are {} priority groups", *initial_group_,
+                             groups.items.size());
     }
 
     void check_table() {
@@ -159,9 +168,11 @@ void read_maps(const Node &node, const Environment &environment, const Reading &
         config.maps.push_back(section.read());
         const Map &map = config.maps.back();
         if (section.queues_without_end())
-            config.warnings.push_back(warning(
-                map.where, fmt::format("map '{}' queues without end while it has no path: set no_path_timeout "
-                                       "(example: no_path_timeout: 60s)", shown(map.name))));
+            config.warnings.push_back(
+                warning(map.where,
+                        fmt::format("map '{}' queues without end while it has no path: set no_path_timeout "
+                                    "(example: no_path_timeout: 60s)",
+                                    shown(map.name))));
     }
 }
 

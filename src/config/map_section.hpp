@@ -6,8 +6,8 @@
 
 namespace config {
 
-/// Reads `multipaths`. Both forms of a map end as one table text, which the environment then checks. Adds warnings to
-/// the configuration, whose paths are read already.
+/// Reads `multipaths`. Both forms of a map end as one table text, which the environment then checks. Adds
+/// warnings to the configuration, whose paths are read already.
 void read_maps(const Node &node, const Environment &environment, const Reading &reading, Config &config);
 
 } // namespace config

@@ -15,7 +15,7 @@ namespace config {
 namespace {
 
 // One byte more than a document may have, so that Document can say it is too large.
-constexpr std::size_t most_read = (4 << 20) + 1;
+constexpr std::size_t most_read = (1 << 20) + 1;
 constexpr Range thread_counts{1, 256};
 constexpr Range connection_counts{1, 1'000'000};
 constexpr Range request_counts{1, 65'536};
@@ -39,10 +39,12 @@ void read_limits(const Node &node, const Reading &reading, Limits &limits) {
     limits.connections = section.number("connections", connection_counts).value_or(limits.connections);
     limits.requests_per_connection =
         section.number("requests_per_connection", request_counts).value_or(limits.requests_per_connection);
-    limits.buffer_memory_bytes = section.size("buffer_memory", buffer_sizes).value_or(limits.buffer_memory_bytes);
+    limits.buffer_memory_bytes =
+        section.size("buffer_memory", buffer_sizes).value_or(limits.buffer_memory_bytes);
     limits.handshake_timeout = section.duration("handshake_timeout").value_or(limits.handshake_timeout);
     if (limits.handshake_timeout.count() == 0)
-        reading.problem(*section.find("handshake_timeout"), "handshake_timeout: must be more than 0 (example: 10s)");
+        reading.problem(*section.find("handshake_timeout"),
+                        "handshake_timeout: must be more than 0 (example: 10s)");
     section.finish();
 }
 
@@ -56,8 +58,8 @@ void read_default_export(Section &configuration, const Reading &reading, Config 
     for (const Map &map : config.maps)
         names.push_back(map.name);
     if (std::ranges::find(names, *name) == names.end())
-        reading.problem(*configuration.find("default_export"), "default_export: there is no map '{}'{}", shown(*name),
-                        hint(*name, names));
+        reading.problem(*configuration.find("default_export"), "default_export: there is no map '{}'{}",
+                        shown(*name), hint(*name, names));
     config.default_export = *name;
 }
 
@@ -89,12 +91,14 @@ void read_configuration(Section &configuration, const Environment &environment, 
     configuration.finish();
 }
 
-void check_whole(Section &configuration, const Environment &environment, const Reading &reading, Config &config) {
+void check_whole(Section &configuration, const Environment &environment, const Reading &reading,
+                 Config &config) {
     const Node *listen = configuration.find("listen");
     const bool none = listen == nullptr || (listen->items.empty() && listen->kind != Node::Kind::scalar);
     if (none && !environment.has_sockets)
-        reading.problem(listen != nullptr ? *listen : configuration.node(),
-                        "listen: at least one socket is needed (example: listen: [{{unix: /run/nbdmpath/nbd.sock}}])");
+        reading.problem(
+            listen != nullptr ? *listen : configuration.node(),
+            "listen: at least one socket is needed (example: listen: [{{unix: /run/nbdmpath/nbd.sock}}])");
     if (config.maps.empty())
         config.warnings.push_back(
             warning(reading.where(configuration.node()), "no multipaths: clients find no export"));

@@ -6,8 +6,9 @@
 
 namespace config {
 
-/// Reads and checks a configuration (nbdmpathd.yaml(5)). Throws Errors with every problem of it. Called by the daemon at
-/// start, for --check and for reload; connects to nothing and creates nothing. `file_name` is for messages.
+/// Reads and checks a configuration (nbdmpathd.yaml(5)). Throws Errors with every problem of it. Called by
+/// the daemon at start, for --check and for reload; connects to nothing and creates nothing. `file_name` is
+/// for messages.
 Config parse(std::string_view text, const std::string &file_name, const Environment &environment);
 
 /// The same from a file; one that cannot be read is Errors too.

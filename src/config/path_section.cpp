@@ -23,13 +23,14 @@ std::string scheme_list(const Environment &environment) {
     return fmt::format("{}", fmt::join(schemes, ", "));
 }
 
-/// The type that serves the URI; nullptr, with a problem, when there is none. Only the scheme is shown: the rest may
-/// hold a secret.
+/// The type that serves the URI; nullptr, with a problem, when there is none. Only the scheme is shown: the
+/// rest may hold a secret.
 const PathType *find_type(const std::string &uri, const Node &node, const Environment &environment,
                           const Reading &reading) {
     const std::size_t colon = uri.find(':');
     if (colon == std::string::npos) {
-        reading.problem(node, "not a URI, it has no scheme (example: file:///srv/disk.img; known schemes: {})",
+        reading.problem(node,
+                        "not a URI, it has no scheme (example: file:///srv/disk.img; known schemes: {})",
                         scheme_list(environment));
         return nullptr;
     }
@@ -41,7 +42,8 @@ const PathType *find_type(const std::string &uri, const Node &node, const Enviro
         reading.problem(node, "paths of scheme '{}' are not supported yet (known schemes: {})", scheme,
                         scheme_list(environment));
     else
-        reading.problem(node, "unknown URI scheme '{}' (known schemes: {})", shown(scheme), scheme_list(environment));
+        reading.problem(node, "unknown URI scheme '{}' (known schemes: {})", shown(scheme),
+                        scheme_list(environment));
     return nullptr;
 }
 
@@ -63,7 +65,8 @@ const PathType *read_uri(const Node &node, const std::string &uri, Path &path, c
 
 void read_keys(Section *section, const PathType &type, Path &path) {
     for (const base::Key &key : type.keys) {
-        std::optional<base::KeyValue> value = section != nullptr ? section->value(key.name, key.kind) : std::nullopt;
+        std::optional<base::KeyValue> value =
+            section != nullptr ? section->value(key.name, key.kind) : std::nullopt;
         if (!value && !key.default_text.empty())
             value = base::parse_value(key.kind, key.default_text);
         if (value)
@@ -84,8 +87,8 @@ void read_section(const Node &node, Path &path, const Environment &environment, 
     Section section(node, fmt::format("path '{}'", shown(path.name)), reading);
     const Node *uri_node = section.find("uri");
     if (uri_node == nullptr) {
-        reading.problem(node, "path '{}' needs a URI (example: {}: {{uri: \"file:///srv/disk.img\"}})", shown(path.name),
-                        shown(path.name));
+        reading.problem(node, "path '{}' needs a URI (example: {}: {{uri: \"file:///srv/disk.img\"}})",
+                        shown(path.name), shown(path.name));
         return;
     }
     const std::optional<std::string> uri = section.text("uri");
@@ -120,10 +123,11 @@ Path read_path(const Node::Entry &entry, const Environment &environment, const R
 void check_name(const Node &name, std::string_view kind, const Reading &reading) {
     const std::string &text = name.text;
     if (text.empty() || text.size() > longest_name || !std::ranges::all_of(text, is_name_character))
-        reading.problem(name, "'{}' is not a {} name: 1 to {} characters of A-Z a-z 0-9 _ . : @ + -", shown(text), kind,
-                        longest_name);
+        reading.problem(name, "'{}' is not a {} name: 1 to {} characters of A-Z a-z 0-9 _ . : @ + -",
+                        shown(text), kind, longest_name);
     else if (text == "OK" || text.starts_with("ERR"))
-        reading.problem(name, "'{}' cannot be a {} name: the admin protocol ends its replies with it", shown(text), kind);
+        reading.problem(name, "'{}' cannot be a {} name: the admin protocol ends its replies with it",
+                        shown(text), kind);
 }
 
 std::vector<Path> read_paths(const Node &node, const Environment &environment, const Reading &reading) {

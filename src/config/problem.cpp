@@ -16,15 +16,20 @@ std::string joined(const std::vector<std::string> &lines) {
 
 } // namespace
 
-std::string to_string(const Where &where) { return fmt::format("{}:{}:{}", where.file, where.line, where.column); }
+std::string to_string(const Where &where) {
+    return fmt::format("{}:{}:{}", where.file, where.line, where.column);
+}
 
 std::string shown(std::string_view text) {
     std::string result(text.substr(0, longest_shown));
-    std::ranges::replace_if(result, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    std::ranges::replace_if(
+        result, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
     return text.size() > longest_shown ? result + "..." : result;
 }
 
-Errors::Errors(std::vector<std::string> lines) : base::Error(EINVAL, joined(lines)), lines_(std::move(lines)) {}
+Errors::Errors(std::vector<std::string> lines)
+    : base::Error(EINVAL, joined(lines))
+    , lines_(std::move(lines)) {}
 
 void Problems::add(Error problem) {
     if (full())
@@ -43,7 +48,8 @@ void Problems::throw_if_any() {
     for (const Error &problem : problems_)
         lines.emplace_back(problem.what());
     if (dropped_ != 0)
-        lines.push_back(fmt::format("{}: and {} more problems", to_string(problems_.back().where()), dropped_));
+        lines.push_back(
+            fmt::format("{}: and {} more problems", to_string(problems_.back().where()), dropped_));
     throw Errors(std::move(lines));
 }
 

@@ -28,7 +28,8 @@ std::string shown(std::string_view text);
 class Error : public base::Error {
 public:
     Error(Where where, const std::string &text)
-        : base::Error(EINVAL, to_string(where) + ": " + text), where_(std::move(where)) {}
+        : base::Error(EINVAL, to_string(where) + ": " + text)
+        , where_(std::move(where)) {}
     template <typename... Arguments>
     Error(Where where, fmt::format_string<Arguments...> format, Arguments &&...arguments)
         : Error(std::move(where), fmt::format(format, std::forward<Arguments>(arguments)...)) {}

@@ -15,11 +15,16 @@ constexpr std::size_t longest_hinted = 127;
 
 std::string_view wanted(base::KeyKind kind) {
     switch (kind) {
-    case base::KeyKind::boolean: return "true or false";
-    case base::KeyKind::number: return "a number (example: 64)";
-    case base::KeyKind::size: return "a size (example: 64M)";
-    case base::KeyKind::duration: return "a duration (example: 10s)";
-    case base::KeyKind::text: break;
+    case base::KeyKind::boolean:
+        return "true or false";
+    case base::KeyKind::number:
+        return "a number (example: 64)";
+    case base::KeyKind::size:
+        return "a size (example: 64M)";
+    case base::KeyKind::duration:
+        return "a duration (example: 10s)";
+    case base::KeyKind::text:
+        break;
     }
     return "a text";
 }
@@ -46,7 +51,8 @@ std::vector<Node::Entry> unique_entries(const Node &node, std::string_view name,
         if (fresh)
             entries.emplace_back(key, value);
         else
-            reading.problem(*key, "{}: duplicate '{}' (first in line {})", name, shown(key->text), first->second->line);
+            reading.problem(*key, "{}: duplicate '{}' (first in line {})", name, shown(key->text),
+                            first->second->line);
     }
     return entries;
 }
@@ -65,7 +71,9 @@ std::optional<std::string> text_of(const Node &node, std::string_view name, cons
 }
 
 Section::Section(const Node &node, std::string name, const Reading &reading)
-    : node_(node), name_(std::move(name)), reading_(reading) {
+    : node_(node)
+    , name_(std::move(name))
+    , reading_(reading) {
     unique_entries(node, name_, reading);
 }
 
@@ -93,7 +101,8 @@ std::optional<base::KeyValue> Section::value(std::string_view key, base::KeyKind
     }
 }
 
-template <typename T> std::optional<T> Section::typed(std::string_view key, base::KeyKind kind) {
+template <typename T>
+std::optional<T> Section::typed(std::string_view key, base::KeyKind kind) {
     std::optional<base::KeyValue> found = value(key, kind);
     return found ? std::optional(std::get<T>(*std::move(found))) : std::nullopt;
 }
@@ -110,7 +119,9 @@ std::optional<std::uint64_t> Section::in_range(std::string_view key, base::KeyKi
     return std::nullopt;
 }
 
-std::optional<bool> Section::boolean(std::string_view key) { return typed<bool>(key, base::KeyKind::boolean); }
+std::optional<bool> Section::boolean(std::string_view key) {
+    return typed<bool>(key, base::KeyKind::boolean);
+}
 
 std::optional<std::uint64_t> Section::number(std::string_view key, Range range) {
     return in_range(key, base::KeyKind::number, range);
@@ -144,7 +155,8 @@ void Section::finish() {
         if (reading_.problems.full())
             return;
         if (key->kind == Node::Kind::scalar && !known_.contains(key->text))
-            reading_.problem(*key, "{}: unknown key '{}'{}", name_, shown(key->text), hint(key->text, candidates));
+            reading_.problem(*key, "{}: unknown key '{}'{}", name_, shown(key->text),
+                             hint(key->text, candidates));
     }
 }
 

@@ -30,8 +30,8 @@ struct Range {
     std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
 };
 
-/// Reads one mapping whose keys are known: each key that is asked for becomes a known one, finish() reports the
-/// others. What is wrong is added to the problems and then counts as absent, so reading goes on.
+/// Reads one mapping whose keys are known: each key that is asked for becomes a known one, finish() reports
+/// the others. What is wrong is added to the problems and then counts as absent, so reading goes on.
 class Section {
 public:
     /// `name` is for messages ("limits"). Nothing (`limits:` alone) is an empty mapping.
@@ -57,7 +57,8 @@ public:
     void finish();
 
 private:
-    template <typename T> std::optional<T> typed(std::string_view key, base::KeyKind kind);
+    template <typename T>
+    std::optional<T> typed(std::string_view key, base::KeyKind kind);
     std::optional<std::uint64_t> in_range(std::string_view key, base::KeyKind kind, Range range);
 
     const Node &node_;
@@ -66,8 +67,8 @@ private:
     std::set<std::string_view> known_;
 };
 
-/// The entries of a mapping whose keys are the user's (paths, multipaths), each key once. Reports what is not a mapping,
-/// what is not a text and duplicates.
+/// The entries of a mapping whose keys are the user's (paths, multipaths), each key once. Reports what is not
+/// a mapping, what is not a text and duplicates.
 std::vector<Node::Entry> unique_entries(const Node &node, std::string_view name, const Reading &reading);
 
 /// The items of a list; reports what is not one. Nothing is an empty list.

@@ -16,7 +16,8 @@ constexpr std::uint64_t most_sectors = std::numeric_limits<std::int64_t>::max() 
 
 } // namespace
 
-TableText::TableText(std::string_view text) : words_(base::split_words(text)) {
+TableText::TableText(std::string_view text)
+    : words_(base::split_words(text)) {
     if (words_.size() < 3 || words_[2] != "multipath")
         return;
     const auto sectors = base::parse_number(words_[1]);

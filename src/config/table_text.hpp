@@ -9,14 +9,16 @@
 
 namespace config {
 
-/// The words of a dm multipath table (semantics reference 2.18), as far as the configuration must know them: the line's
-/// head, and the feature words that keys beside the table are merged into. Everything else is the core's to check.
+/// The words of a dm multipath table (semantics reference 2.18), as far as the configuration must know them:
+/// the line's head, and the feature words that keys beside the table are merged into. Everything else is the
+/// core's to check.
 class TableText {
 public:
     /// With or without `0 <sectors> multipath` in front. Throws base::Error when that head is wrong.
     explicit TableText(std::string_view text);
     /// A table without features and handler; the priority groups are appended.
-    TableText() : words_{"0", "0"} {}
+    TableText()
+        : words_{"0", "0"} {}
 
     /// Of the head, if there was one.
     [[nodiscard]] std::optional<std::uint64_t> size_bytes() const noexcept { return size_bytes_; }

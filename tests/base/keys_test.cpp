@@ -11,8 +11,12 @@ using std::chrono::milliseconds;
 
 namespace {
 
-std::uint64_t size_of(std::string_view text) { return std::get<std::uint64_t>(parse_value(KeyKind::size, text)); }
-milliseconds duration_of(std::string_view text) { return std::get<milliseconds>(parse_value(KeyKind::duration, text)); }
+std::uint64_t size_of(std::string_view text) {
+    return std::get<std::uint64_t>(parse_value(KeyKind::size, text));
+}
+milliseconds duration_of(std::string_view text) {
+    return std::get<milliseconds>(parse_value(KeyKind::duration, text));
+}
 bool boolean_of(std::string_view text) { return std::get<bool>(parse_value(KeyKind::boolean, text)); }
 
 std::string error_of(KeyKind kind, std::string_view text) {
@@ -72,7 +76,9 @@ TEST_CASE("a number has digits only") {
         CHECK_THROWS_AS(parse_value(KeyKind::number, word), base::Error);
 }
 
-TEST_CASE("a text is taken as it is") { CHECK(std::get<std::string>(parse_value(KeyKind::text, " a b ")) == " a b "); }
+TEST_CASE("a text is taken as it is") {
+    CHECK(std::get<std::string>(parse_value(KeyKind::text, " a b ")) == " a b ");
+}
 
 TEST_CASE("a wrong value is named, with what would be right") {
     CHECK(error_of(KeyKind::size, "4KB") == "'4KB' is not a size (example: 64M, 4KiB)");

@@ -21,7 +21,8 @@ TEST_CASE("a backslash at the end is dropped") { CHECK(base::split_words("ab\\")
 TEST_CASE("the nearest word is the one with the fewest changes") {
     CHECK(base::nearest_word("tabel", {"paths", "table", "size"}) == "table");
     CHECK(base::nearest_word("Threads", {"threads", "limits"}) == "threads");
-    CHECK(base::nearest_word("queue_if_no_pth", {"queue_if_no_path", "no_path_timeout"}) == "queue_if_no_path");
+    CHECK(base::nearest_word("queue_if_no_pth", {"queue_if_no_path", "no_path_timeout"}) ==
+          "queue_if_no_path");
 }
 
 TEST_CASE("there is no nearest word when none is near") {

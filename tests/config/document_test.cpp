@@ -49,7 +49,6 @@ TEST_CASE("an alias stands for its anchor's node") {
 
 TEST_CASE("what is not YAML is one problem with its place") {
     CHECK(error_of("a: b: c\n") == "t.yaml:1:5: not valid YAML: illegal map value");
-    CHECK(error_of("a: \"x\n") == "");
     CHECK(error_of("a: *nowhere\n") != "");
 }
 
@@ -64,11 +63,12 @@ TEST_CASE("a second document is a problem") {
 
 TEST_CASE("a list or a single value is no configuration") {
     CHECK(errors("- a\n") == Lines{"t.yaml:1:1: configuration: expected a mapping (key: value), not a list"});
-    CHECK(errors("a\n") == Lines{"t.yaml:1:1: configuration: expected a mapping (key: value), not a single value"});
+    CHECK(errors("a\n") ==
+          Lines{"t.yaml:1:1: configuration: expected a mapping (key: value), not a single value"});
 }
 
-TEST_CASE("a text beyond 4 MiB is refused") {
-    CHECK(error_of(std::string((4 << 20) + 1, ' ')) == "t.yaml:1:1: larger than 4 MiB");
+TEST_CASE("a text beyond 1 MiB is refused") {
+    CHECK(error_of(std::string((1 << 20) + 1, ' ')) == "t.yaml:1:1: larger than 1 MiB");
 }
 
 TEST_CASE("deep nesting is refused") {
@@ -100,15 +100,18 @@ TEST_CASE("control characters of the file do not reach the terminal") {
 
 TEST_CASE("no mutation of a configuration does anything but parse or report") {
     const std::string seed_text =
-        "threads: 2\nlog: {level: info}\nlisten:\n  - unix: /n\n    mode: \"0660\"\n  - tcp: \"[::1]:10809\"\n"
+        "threads: 2\nlog: {level: info}\nlisten:\n  - unix: /n\n    mode: \"0660\"\n  - tcp: "
+        "\"[::1]:10809\"\n"
         "limits: {connections: 5, buffer_memory: 64M}\npaths:\n  p1: file:///1\n"
         "  p2: {uri: \"nbd://h/x\", io_timeout: 3s}\ndefault_export: m\nmultipaths:\n  m: &m\n"
         "    table: \"1 queue_if_no_path 0 1 1 round-robin 0 2 1 p1 1 p2 1\"\n    pg_init_retries: 3\n"
         "    no_path_timeout: 60s\n  n:\n    size: 1G\n    priority_groups:\n      - selector: round-robin\n"
         "        paths: [p1, {path: p2, repeat_count: 7}]\n  o: *m\n";
     CHECK(errors(seed_text).empty());
-    const std::string_view pieces[] = {"\n", "  ", ":", ": ", "- ", "[", "]", "{", "}", "\"", "'", "&m ", "*m", "!", "|",
-                                       "?", "0", "99999999999999999999", "\\", "\t", "\x01", "\xff", "---\n", "%", "#"};
+    const std::string_view pieces[] = {
+        "\n", "  ", ":",    ": ",   "- ",    "[", "]", "{", "}",
+        "\"", "'",  "&m ",  "*m",   "!",     "|", "?", "0", "99999999999999999999",
+        "\\", "\t", "\x01", "\xff", "---\n", "%", "#"};
     std::mt19937 random(20260101);
     const auto below = [&random](std::size_t bound) { return random() % bound; };
     for (int round = 0; round < 4000; ++round) {

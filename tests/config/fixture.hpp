@@ -49,9 +49,12 @@ inline config::Config parse(std::string_view text) { return config::parse(text, 
 /// Prints itself when a check fails.
 struct Lines : std::vector<std::string> {
     using std::vector<std::string>::vector;
-    Lines(std::vector<std::string> lines) : std::vector<std::string>(std::move(lines)) {}
+    Lines(std::vector<std::string> lines)
+        : std::vector<std::string>(std::move(lines)) {}
 };
-inline doctest::String toString(const Lines &lines) { return fmt::format("\n{}", fmt::join(lines, "\n")).c_str(); }
+inline doctest::String toString(const Lines &lines) {
+    return fmt::format("\n{}", fmt::join(lines, "\n")).c_str();
+}
 
 inline Lines errors(std::string_view text) {
     try {
@@ -68,9 +71,9 @@ inline std::string with_listen(std::string_view text) { return "listen: [{unix: 
 
 /// A configuration of paths p1 to p4 and one map `m` made of `lines`, which begin in line 4.
 inline std::string with_map(std::string_view lines) {
-    return with_listen("paths: {p1: file:///1, p2: file:///2, p3: file:///3, p4: file:///4}\nmultipaths:\n  m:\n") +
+    return with_listen(
+               "paths: {p1: file:///1, p2: file:///2, p3: file:///3, p4: file:///4}\nmultipaths:\n  m:\n") +
            std::string(lines);
 }
 
 } // namespace config_test
-

@@ -11,7 +11,9 @@ std::string with_groups(std::string_view groups, std::string_view keys = "") {
 std::string table(std::string_view groups, std::string_view keys = "") {
     return parse(with_groups(groups, keys)).maps.at(0).table;
 }
-Lines errors_of(std::string_view groups, std::string_view keys = "") { return errors(with_groups(groups, keys)); }
+Lines errors_of(std::string_view groups, std::string_view keys = "") {
+    return errors(with_groups(groups, keys));
+}
 
 } // namespace
 
@@ -22,7 +24,8 @@ TEST_CASE("groups become a table") {
 
 TEST_CASE("keys beside groups become their words") {
     CHECK(table("{selector: round-robin, paths: [p1]}, {selector: round-robin, paths: [p2]}",
-                "    queue_if_no_path: true\n    no_path_timeout: 60s\n    pg_init_retries: 4\n    initial_group: 2\n") ==
+                "    queue_if_no_path: true\n    no_path_timeout: 60s\n    pg_init_retries: 4\n    "
+                "initial_group: 2\n") ==
           "3 queue_if_no_path pg_init_retries 4 0 2 2 round-robin 0 1 1 p1 1 round-robin 0 1 1 p2 1");
 }
 
@@ -33,8 +36,8 @@ TEST_CASE("a selector's arguments are counted") {
 TEST_CASE("paths of a group have the same number of arguments") {
     CHECK(table("{selector: round-robin, paths: [p1, {path: p2, repeat_count: 1000}]}") ==
           "0 0 1 1 round-robin 0 2 1 p1 1 p2 1000");
-    CHECK(table("{selector: service-time, paths: [p1, {path: p2, relative_throughput: 5}, {path: p3, repeat_count: 7}]}") ==
-          "0 0 1 1 service-time 0 3 2 p1 1 1 p2 1 5 p3 7 1");
+    CHECK(table("{selector: service-time, paths: [p1, {path: p2, relative_throughput: 5}, {path: p3, "
+                "repeat_count: 7}]}") == "0 0 1 1 service-time 0 3 2 p1 1 1 p2 1 5 p3 7 1");
 }
 
 TEST_CASE("a selector other than round-robin gets no arguments that nobody gave") {
@@ -52,17 +55,21 @@ TEST_CASE("an unknown path of a group is reported where it stands") {
 }
 
 TEST_CASE("an unknown selector is reported with the nearest one") {
-    CHECK(errors_of("{selector: roundrobin, paths: [p1]}") ==
-          Lines{"t.yaml:5:34: selector: unknown path selector type 'roundrobin' (did you mean 'round-robin'?) "
-                "(known: round-robin, service-time)"});
-    CHECK(errors_of("{selector: queue-length, paths: [p1]}") ==
-          Lines{"t.yaml:5:34: selector: 'queue-length' is not supported yet (known: round-robin, service-time)"});
+    CHECK(
+        errors_of("{selector: roundrobin, paths: [p1]}") ==
+        Lines{"t.yaml:5:34: selector: unknown path selector type 'roundrobin' (did you mean 'round-robin'?) "
+              "(known: round-robin, service-time)"});
+    CHECK(
+        errors_of("{selector: queue-length, paths: [p1]}") ==
+        Lines{
+            "t.yaml:5:34: selector: 'queue-length' is not supported yet (known: round-robin, service-time)"});
 }
 
 TEST_CASE("an incomplete group is reported") {
     CHECK(errors_of("{selector: round-robin}").size() == 1);
     CHECK(errors_of("{paths: [p1]}").size() == 1);
-    CHECK(errors_of("{selector: round-robin, paths: []}").at(0).find("invalid number of paths") != std::string::npos);
+    CHECK(errors_of("{selector: round-robin, paths: []}").at(0).find("invalid number of paths") !=
+          std::string::npos);
     CHECK(errors_of("").at(0).find("invalid number of priority groups") != std::string::npos);
     CHECK(errors_of("p1").size() == 1);
     CHECK(errors_of("{selector: round-robin, paths: [{repeat_count: 1}]}").at(0).find("needs 'path'") !=

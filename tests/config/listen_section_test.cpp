@@ -60,9 +60,12 @@ TEST_CASE("a wrong TCP address is reported with right ones") {
 
 TEST_CASE("a wrong unix socket is reported") {
     CHECK(error_of("unix: \"\"") == "t.yaml:1:17: unix: a socket's path has 1 to 107 bytes");
-    CHECK(error_of("unix: /" + std::string(107, 'x')) == "t.yaml:1:17: unix: a socket's path has 1 to 107 bytes");
-    CHECK(error_of("unix: /x, mode: 888") == "t.yaml:1:27: mode: '888' is not a file mode (example: \"0660\")");
-    CHECK(error_of("unix: /x, mode: 07777") == "t.yaml:1:27: mode: '07777' is not a file mode (example: \"0660\")");
+    CHECK(error_of("unix: /" + std::string(107, 'x')) ==
+          "t.yaml:1:17: unix: a socket's path has 1 to 107 bytes");
+    CHECK(error_of("unix: /x, mode: 888") ==
+          "t.yaml:1:27: mode: '888' is not a file mode (example: \"0660\")");
+    CHECK(error_of("unix: /x, mode: 07777") ==
+          "t.yaml:1:27: mode: '07777' is not a file mode (example: \"0660\")");
 }
 
 TEST_CASE("an entry is either unix or tcp") {
@@ -75,12 +78,16 @@ TEST_CASE("an entry is either unix or tcp") {
 }
 
 TEST_CASE("an address is listened on once, whatever its spelling") {
-    CHECK(errors("listen:\n  - tcp: \"[::1]:5\"\n  - tcp: \"[0:0::1]:5\"\nadmin:\n  - unix: /x\n  - unix: /x\n") ==
-          Lines{"t.yaml:3:10: '[::1]:5' is listened on already (line 2)", "t.yaml:6:11: '/x' is listened on already (line 5)"});
+    CHECK(
+        errors(
+            "listen:\n  - tcp: \"[::1]:5\"\n  - tcp: \"[0:0::1]:5\"\nadmin:\n  - unix: /x\n  - unix: /x\n") ==
+        Lines{"t.yaml:3:10: '[::1]:5' is listened on already (line 2)",
+              "t.yaml:6:11: '/x' is listened on already (line 5)"});
 }
 
 TEST_CASE("admin is private and on loopback only") {
-    const auto admin = parse("listen: [{unix: /n}]\nadmin: [{unix: /a}, {tcp: 127.0.0.1:1}, {tcp: \"[::1]:1\"}]\n").admin;
+    const auto admin =
+        parse("listen: [{unix: /n}]\nadmin: [{unix: /a}, {tcp: 127.0.0.1:1}, {tcp: \"[::1]:1\"}]\n").admin;
     CHECK(admin.size() == 3);
     CHECK(admin.at(0).mode == 0600);
     for (const char *address : {":1", "10.0.0.1:1", "[::]:1"})

@@ -15,23 +15,25 @@ constexpr std::string_view plain = "0 0 1 1 round-robin 0 1 1 p1 1";
 } // namespace
 
 TEST_CASE("a table text is kept, its blanks and line ends folded") {
-    CHECK(table("    table: |\n      1 queue_if_no_path 0\n        1 1  round-robin 0 1 1 p1 1\n    no_path_timeout: 9\n") ==
-          "1 queue_if_no_path 0 1 1 round-robin 0 1 1 p1 1");
+    CHECK(table("    table: |\n      1 queue_if_no_path 0\n        1 1  round-robin 0 1 1 p1 1\n    "
+                "no_path_timeout: 9\n") == "1 queue_if_no_path 0 1 1 round-robin 0 1 1 p1 1");
 }
 
 TEST_CASE("a dm line's head gives the size") {
     const config::Map made = map(with_table("0 2048 multipath 0 0 1 1 round-robin 0 1 1 p1 1"));
     CHECK(made.table == plain);
     CHECK(made.size_bytes == 1u << 20);
-    CHECK(map(with_table("0 2048 multipath 0 0 1 1 round-robin 0 1 1 p1 1", "    size: 4K\n")).size_bytes == 4096);
+    CHECK(map(with_table("0 2048 multipath 0 0 1 1 round-robin 0 1 1 p1 1", "    size: 4K\n")).size_bytes ==
+          4096);
 }
 
 TEST_CASE("a wrong head of a dm line is reported") {
     CHECK(errors(with_map(with_table("8 2048 multipath 0 0"))).at(0).find("starts at sector 0, not at '8'") !=
           std::string::npos);
     for (const char *sectors : {"0", "x", "-1", "99999999999999999999", "36028797018963968"})
-        CHECK(errors(with_map(with_table(fmt::format("0 {} multipath 0 0", sectors)))).at(0).find("number of sectors") !=
-              std::string::npos);
+        CHECK(errors(with_map(with_table(fmt::format("0 {} multipath 0 0", sectors))))
+                  .at(0)
+                  .find("number of sectors") != std::string::npos);
 }
 
 TEST_CASE("a map has its defaults") {
@@ -47,9 +49,10 @@ TEST_CASE("a map has its defaults") {
 }
 
 TEST_CASE("keys of a map are read") {
-    const config::Map made = map(with_table(plain, "    description: a disk\n    read_only: true\n"
-                                                   "    no_path_timeout: 60s\n    size: 1G\n    cache: independent\n"
-                                                   "    reinstate: manual\n"));
+    const config::Map made =
+        map(with_table(plain, "    description: a disk\n    read_only: true\n"
+                              "    no_path_timeout: 60s\n    size: 1G\n    cache: independent\n"
+                              "    reinstate: manual\n"));
     CHECK(made.description == "a disk");
     CHECK(made.read_only);
     CHECK(made.no_path_timeout == std::chrono::seconds(60));
@@ -61,17 +64,20 @@ TEST_CASE("keys of a map are read") {
 TEST_CASE("features beside a table are merged into it") {
     CHECK(table(with_table(plain, "    queue_if_no_path: true\n    no_path_timeout: 9\n")) ==
           "1 queue_if_no_path 0 1 1 round-robin 0 1 1 p1 1");
-    CHECK(table(with_table(plain, "    pg_init_retries: 3\n")) == "2 pg_init_retries 3 0 1 1 round-robin 0 1 1 p1 1");
+    CHECK(table(with_table(plain, "    pg_init_retries: 3\n")) ==
+          "2 pg_init_retries 3 0 1 1 round-robin 0 1 1 p1 1");
 }
 
 TEST_CASE("a feature that the table has already is not repeated") {
     const std::string text = "3 Queue_If_No_Path pg_init_retries 3 0 1 1 round-robin 0 1 1 p1 1";
-    CHECK(table(with_table(text, "    queue_if_no_path: true\n    pg_init_retries: 3\n    initial_group: 1\n")) == text);
+    CHECK(table(with_table(
+              text, "    queue_if_no_path: true\n    pg_init_retries: 3\n    initial_group: 1\n")) == text);
 }
 
 TEST_CASE("a key that contradicts the table is a problem") {
-    CHECK(errors(with_map(with_table("3 queue_if_no_path pg_init_retries 5 0 1 1 round-robin 0 1 1 p1 1",
-                                     "    queue_if_no_path: false\n    pg_init_retries: 3\n    initial_group: 2\n"))) ==
+    CHECK(errors(with_map(
+              with_table("3 queue_if_no_path pg_init_retries 5 0 1 1 round-robin 0 1 1 p1 1",
+                         "    queue_if_no_path: false\n    pg_init_retries: 3\n    initial_group: 2\n"))) ==
           Lines{"t.yaml:6:23: queue_if_no_path: false, but the table has it",
                 "t.yaml:7:22: pg_init_retries: 3, but the table says 5",
                 "t.yaml:8:20: initial_group: 2, but the table says 1"});
@@ -94,7 +100,8 @@ TEST_CASE("an unknown path of a table is reported with the nearest one") {
 }
 
 TEST_CASE("a map needs one form, and only one") {
-    CHECK(errors(with_map("    size: 1G\n")) == Lines{"t.yaml:4:3: map 'm' needs 'table' or 'priority_groups'"});
+    CHECK(errors(with_map("    size: 1G\n")) ==
+          Lines{"t.yaml:4:3: map 'm' needs 'table' or 'priority_groups'"});
     CHECK(errors(with_map(with_table(plain, "    priority_groups: []\n"))).at(0).find("only one of them") !=
           std::string::npos);
 }
@@ -113,21 +120,27 @@ TEST_CASE("map keys of later steps are refused unless they change nothing") {
     CHECK(errors(with_map(with_table(plain, "    compat: seed\n    eio: path\n    ambiguous_writes: retry\n"
                                             "    pg_init_delay_msecs: 2000\n    unflushed_limit: 64MiB\n")))
               .empty());
-    CHECK(errors(with_map(with_table(plain, "    compat: kernel\n    eio: verify\n    hardware_handler: alua\n"
-                                            "    wwid: naa.6\n    pg_init_delay_msecs: 1\n"))) ==
-          Lines{"t.yaml:6:13: compat: not supported yet (only 'seed')",
-                "t.yaml:7:10: eio: not supported yet (only 'path')",
-                "t.yaml:8:23: hardware_handler: not supported yet", "t.yaml:9:11: wwid: not supported yet",
-                "t.yaml:10:26: pg_init_delay_msecs: not supported yet (only '2000')"});
+    CHECK(
+        errors(with_map(with_table(plain, "    compat: kernel\n    eio: verify\n    hardware_handler: alua\n"
+                                          "    wwid: naa.6\n    pg_init_delay_msecs: 1\n"))) ==
+        Lines{"t.yaml:6:13: compat: not supported yet (only 'seed')",
+              "t.yaml:7:10: eio: not supported yet (only 'path')",
+              "t.yaml:8:23: hardware_handler: not supported yet", "t.yaml:9:11: wwid: not supported yet",
+              "t.yaml:10:26: pg_init_delay_msecs: not supported yet (only '2000')"});
 }
 
 TEST_CASE("queueing without a timeout is warned of, in both forms") {
-    const Lines warning{"t.yaml:4:3: warning: map 'm' queues without end while it has no path: set no_path_timeout "
-                        "(example: no_path_timeout: 60s)"};
+    const Lines warning{
+        "t.yaml:4:3: warning: map 'm' queues without end while it has no path: set no_path_timeout "
+        "(example: no_path_timeout: 60s)"};
     CHECK(parse(with_map(with_table("1 queue_if_no_path 0 1 1 round-robin 0 1 1 p1 1"))).warnings == warning);
-    CHECK(parse(with_map("    queue_if_no_path: true\n    priority_groups: [{selector: round-robin, paths: [p1]}]\n"))
-              .warnings == warning);
-    CHECK(parse(with_map(with_table(plain, "    queue_if_no_path: yes\n    no_path_timeout: 1m\n"))).warnings.empty());
+    CHECK(
+        parse(
+            with_map(
+                "    queue_if_no_path: true\n    priority_groups: [{selector: round-robin, paths: [p1]}]\n"))
+            .warnings == warning);
+    CHECK(parse(with_map(with_table(plain, "    queue_if_no_path: yes\n    no_path_timeout: 1m\n")))
+              .warnings.empty());
 }
 
 TEST_CASE("map names follow the rules of path names and are there once") {

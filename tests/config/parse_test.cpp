@@ -36,7 +36,9 @@ TEST_CASE("keys of the process are read") {
     CHECK(config.limits.handshake_timeout == std::chrono::seconds(3));
 }
 
-TEST_CASE("threads: auto is the default said aloud") { CHECK(parse(with_listen("threads: auto")).threads == 0); }
+TEST_CASE("threads: auto is the default said aloud") {
+    CHECK(parse(with_listen("threads: auto")).threads == 0);
+}
 
 TEST_CASE("all problems are reported at once, in the order of the file") {
     CHECK(errors("threads: many\nlisten:\n  - unix: /n\nlimits: {connections: 0}\nlog: {level: loud}\n") ==
@@ -69,7 +71,9 @@ TEST_CASE("a key without a value is reported at the key") {
           Lines{"t.yaml:2:1: threads: expected a number (example: 64), not nothing"});
 }
 
-TEST_CASE("a section without content is empty") { CHECK(errors(with_listen("paths:\nmultipaths:\nlimits:\n")).empty()); }
+TEST_CASE("a section without content is empty") {
+    CHECK(errors(with_listen("paths:\nmultipaths:\nlimits:\n")).empty());
+}
 
 TEST_CASE("a configuration without a socket is a problem") {
     CHECK(errors("threads: 1\n").at(0).starts_with("t.yaml:1:1: listen: at least one socket is needed"));
@@ -92,11 +96,13 @@ TEST_CASE("default_export names a map") {
 }
 
 TEST_CASE("a configuration without maps is warned of") {
-    CHECK(parse(with_listen("")).warnings == Lines{"t.yaml:1:1: warning: no multipaths: clients find no export"});
+    CHECK(parse(with_listen("")).warnings ==
+          Lines{"t.yaml:1:1: warning: no multipaths: clients find no export"});
 }
 
 TEST_CASE("a key of a later step is refused where its value would be ignored") {
-    CHECK(errors(with_listen("metrics: 127.0.0.1:9808\ntls: {verify_peer: true, psk: /x}\niscsi: {initiator_name: i}\n")) ==
+    CHECK(errors(with_listen(
+              "metrics: 127.0.0.1:9808\ntls: {verify_peer: true, psk: /x}\niscsi: {initiator_name: i}\n")) ==
           Lines{"t.yaml:2:10: metrics: not supported yet", "t.yaml:3:31: psk: not supported yet",
                 "t.yaml:4:25: initiator_name: not supported yet"});
 }
@@ -125,7 +131,7 @@ TEST_CASE("a missing file and a directory are one clear line") {
           "/nonexistent.yaml:1:1: the configuration cannot be read: No such file or directory");
     CHECK(line_of("/tmp") == "/tmp:1:1: the configuration cannot be read: Is a directory");
     CHECK(line_of("/dev/null").starts_with("/dev/null:1:1: the file is empty"));
-    CHECK(line_of("/dev/zero") == "/dev/zero:1:1: larger than 4 MiB");
+    CHECK(line_of("/dev/zero") == "/dev/zero:1:1: larger than 1 MiB");
 }
 
 TEST_CASE("a file is read as its text") {

@@ -6,7 +6,9 @@ using std::chrono::milliseconds;
 
 namespace {
 
-std::vector<config::Path> paths(std::string_view lines) { return parse(with_listen("paths:\n" + std::string(lines))).paths; }
+std::vector<config::Path> paths(std::string_view lines) {
+    return parse(with_listen("paths:\n" + std::string(lines))).paths;
+}
 /// The lines begin in line 3.
 Lines errors_of(std::string_view lines) { return errors(with_listen("paths:\n" + std::string(lines))); }
 
@@ -29,9 +31,10 @@ TEST_CASE("keys of a path's type are read, and have their defaults") {
 }
 
 TEST_CASE("a key of another type is unknown") {
-    CHECK(errors_of("  a: {uri: \"nbd://h/x\", io_timeou: 5s}\n  b: {uri: \"file:///x\", max_requests: 1}\n") ==
-          Lines{"t.yaml:3:25: path 'a': unknown key 'io_timeou' (did you mean 'io_timeout'?)",
-                "t.yaml:4:25: path 'b': unknown key 'max_requests'"});
+    CHECK(
+        errors_of("  a: {uri: \"nbd://h/x\", io_timeou: 5s}\n  b: {uri: \"file:///x\", max_requests: 1}\n") ==
+        Lines{"t.yaml:3:25: path 'a': unknown key 'io_timeou' (did you mean 'io_timeout'?)",
+              "t.yaml:4:25: path 'b': unknown key 'max_requests'"});
 }
 
 TEST_CASE("values of a path are checked by its type") {
@@ -47,13 +50,15 @@ TEST_CASE("a URI is checked by its type") {
 TEST_CASE("an unknown scheme is reported with the known ones") {
     CHECK(errors_of("  a: http://h/x\n  b: /srv/disk\n") ==
           Lines{"t.yaml:3:6: unknown URI scheme 'http' (known schemes: file, nbd, nbd+unix)",
-                "t.yaml:4:6: not a URI, it has no scheme (example: file:///srv/disk.img; known schemes: file, nbd, "
+                "t.yaml:4:6: not a URI, it has no scheme (example: file:///srv/disk.img; known schemes: "
+                "file, nbd, "
                 "nbd+unix)"});
 }
 
 TEST_CASE("a scheme of a later step is not supported yet") {
     CHECK(errors_of("  a: iscsi://user%secret@h/t/0\n") ==
-          Lines{"t.yaml:3:6: paths of scheme 'iscsi' are not supported yet (known schemes: file, nbd, nbd+unix)"});
+          Lines{"t.yaml:3:6: paths of scheme 'iscsi' are not supported yet (known schemes: file, nbd, "
+                "nbd+unix)"});
 }
 
 TEST_CASE("a path without a URI is reported") {
@@ -71,12 +76,14 @@ TEST_CASE("a path name is short and of harmless characters") {
 
 TEST_CASE("OK and words beginning with ERR are no names") {
     for (const char *name : {"OK", "ERR", "ERRor"})
-        CHECK(errors_of(fmt::format("  {}: file:///1\n", name)).at(0).find("the admin protocol") != std::string::npos);
+        CHECK(errors_of(fmt::format("  {}: file:///1\n", name)).at(0).find("the admin protocol") !=
+              std::string::npos);
     CHECK(errors_of("  ok: file:///1\n  OKAY: file:///1\n  err: file:///1\n").empty());
 }
 
 TEST_CASE("a path name is there once") {
-    CHECK(errors_of("  a: file:///1\n  a: file:///2\n") == Lines{"t.yaml:4:3: paths: duplicate 'a' (first in line 3)"});
+    CHECK(errors_of("  a: file:///1\n  a: file:///2\n") ==
+          Lines{"t.yaml:4:3: paths: duplicate 'a' (first in line 3)"});
 }
 
 TEST_CASE("a path key of a later step is refused unless it changes nothing") {
@@ -86,6 +93,8 @@ TEST_CASE("a path key of a later step is refused unless it changes nothing") {
 }
 
 TEST_CASE("a table that names a path with a wrong URI is not wrong too") {
-    CHECK(errors(with_listen("paths: {p1: \"nbd://wrong\"}\nmultipaths: {m: {table: 0 0 1 1 round-robin 0 1 0 p1}}\n"))
-              .size() == 1);
+    CHECK(
+        errors(with_listen(
+                   "paths: {p1: \"nbd://wrong\"}\nmultipaths: {m: {table: 0 0 1 1 round-robin 0 1 0 p1}}\n"))
+            .size() == 1);
 }
