@@ -94,6 +94,8 @@ void examine_block_device(OpenFile &file, const std::string &path, dev_t device)
     unsigned physical = 4096;
     if (::ioctl(file.fd, BLKGETSIZE64, &geometry.size) < 0 || ::ioctl(file.fd, BLKSSZGET, &logical) < 0)
         fail(path, "cannot read its size", errno);
+    if (geometry.size == 0)
+        fail(path, "cannot serve", ENOMEDIUM);
     ::ioctl(file.fd, BLKPBSZGET, &physical);
     int read_only = 0;
     if (::ioctl(file.fd, BLKROGET, &read_only) == 0 && read_only != 0)
