@@ -119,7 +119,6 @@ void ThreadEngine::hand_over() noexcept {
 
 void ThreadEngine::start_threads() noexcept {
     std::size_t wanted = queued_ > idle_ ? queued_ - idle_ : 0;
-    const AllSignalsBlocked blocked;
     for (Slot &slot : slots_) {
         if (wanted == 0)
             return;
@@ -127,6 +126,7 @@ void ThreadEngine::start_threads() noexcept {
             continue;
         if (slot.thread.joinable())
             slot.thread.join(); // it has said that it ends
+        const AllSignalsBlocked blocked;
         try {
             slot.thread = std::thread([this, &slot] { work(slot); });
         } catch (const std::system_error &) {
