@@ -3,7 +3,9 @@
 
 #include "fakes/fake_maps.hpp"
 
+#include <cstdio>
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 namespace {
 
@@ -44,6 +46,22 @@ struct Console {
 };
 
 using Lines = std::vector<std::string>;
+
+/// What `step` writes to standard error.
+template <typename Step>
+std::string log_of(Step step) {
+    FILE *file = std::tmpfile();
+    const int saved = ::dup(STDERR_FILENO);
+    ::dup2(::fileno(file), STDERR_FILENO);
+    step();
+    ::dup2(saved, STDERR_FILENO);
+    ::close(saved);
+    std::rewind(file);
+    std::string text(10000, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), file));
+    std::fclose(file);
+    return text;
+}
 
 } // namespace
 
@@ -192,4 +210,15 @@ TEST_CASE("a cancelled call says nothing when its step comes back") {
     console.maps.run();
     CHECK(console.reply.lines.empty());
     CHECK(console.reply.ends == 0);
+}
+
+TEST_CASE("the log has every changing command with its peer and its end, and no other") {
+    Console console;
+    CHECK(log_of([&] { console.ask({"status"}); }).empty());
+    CHECK(log_of([&] {
+              console.ask({"message", "mpatha", "0", "fail_path", "a\n1"});
+          }).ends_with("info: admin: test: message mpatha 0 fail_path a 1: OK\n"));
+    CHECK(log_of([&] {
+              console.ask({"message", "mpatha", "0", "refuse"});
+          }).ends_with("message mpatha 0 refuse: ERR EINVAL Unrecognised multipath message received.\n"));
 }
