@@ -33,6 +33,7 @@ private:
 };
 
 class Scheduler;
+class TimerQueue;
 
 /// A one-shot alarm. Owned by the object it serves; its destructor cancels it.
 class Timer {
@@ -49,13 +50,13 @@ public:
     [[nodiscard]] bool active() const noexcept { return index_ != inactive; }
     [[nodiscard]] TimePoint when() const noexcept { return when_; }
 
-    /// For schedulers only.
+private:
+    friend class TimerQueue;
     static constexpr std::size_t inactive = static_cast<std::size_t>(-1);
-    std::size_t index_ = inactive;
-    TimePoint when_{};
     void fire() noexcept { action_(); }
 
-private:
+    std::size_t index_ = inactive; ///< in the queue
+    TimePoint when_{};
     Scheduler &scheduler_;
     Delegate<> action_;
 };

@@ -29,8 +29,7 @@ struct PathKeeper::Kept {
 };
 
 PathKeeper::PathKeeper(base::Scheduler &scheduler, multipath::Map &map, Expected expected, KeeperObserver &observer)
-    : scheduler_(scheduler)
-    , map_(map)
+    : map_(map)
     , expected_(expected)
     , observer_(observer)
     , recheck_(scheduler, base::Delegate<>::to<&PathKeeper::probe_failed_paths>(*this)) {}

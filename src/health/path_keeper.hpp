@@ -73,7 +73,6 @@ private:
     void learn_geometry() noexcept;
     [[nodiscard]] std::string difference(const block::Geometry &geometry) const;
 
-    base::Scheduler &scheduler_;
     multipath::Map &map_;
     Expected expected_;
     KeeperObserver &observer_;

@@ -37,9 +37,10 @@ TEST_CASE("scenario 2: an initial group beyond the last one means none") {
 
 TEST_CASE("scenario 3: repeat counts are honoured") {
     const auto order_with = [](const std::string &a, const std::string &b) {
-        Rig rig("0 0 1 1 round-robin 0 2 1 P1 " + a + " P2 " + b);
+        const std::string table = fmt::format("0 0 1 1 round-robin 0 2 1 P1 {} P2 {}", a, b);
+        Rig rig(table);
         rig.io(8);
-        CHECK(rig.table() == "0 0 1 1 round-robin 0 2 1 P1 " + a + " P2 " + b);
+        CHECK(rig.table() == table);
         return rig.order();
     };
     CHECK(order_with("1", "1") == "1 2 1 2 1 2 1 2");

@@ -1,0 +1,54 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Real clients on a map of two file paths."""
+import hashlib
+import os
+
+from harness import main, require
+
+require("nbdinfo", "nbdcopy", "qemu-io", "qemu-img")
+
+MAP = """
+paths: {{a: "file://{disk}", b: "file://{disk}"}}
+multipaths:
+  m: {{description: two ways, table: "0 0 1 1 round-robin 0 2 1 a 1 b 1"}}
+"""
+
+
+def serve(rig, size=64 << 20):
+    disk = rig.disk(size=size)
+    rig.nbdmpathd(MAP.format(disk=disk))
+    return disk
+
+
+def test_nbdinfo_lists_the_export_with_its_description(rig):
+    serve(rig)
+    text = rig.run("nbdinfo", "--list", rig.export()).stdout
+    assert 'export="m"' in text and "two ways" in text and "67108864" in text, text
+    assert "can_multi_conn: true" in text and "can_fua: true" in text, text
+
+
+def test_nbdcopy_writes_and_reads_back_what_it_wrote(rig):
+    serve(rig)
+    original = os.urandom(8 << 20) + bytes(56 << 20)
+    rig.path("original").write_bytes(original)
+    rig.run("nbdcopy", rig.path("original"), rig.export("m"))
+    rig.run("nbdcopy", rig.export("m"), rig.path("copy"))
+    assert hashlib.sha256(rig.path("copy").read_bytes()).digest() == hashlib.sha256(original).digest()
+
+
+def test_qemu_io_writes_zeroes_and_discards(rig):
+    serve(rig)
+    output = rig.run("qemu-io", "-f", "raw", "-c", "write -P 0x5a 0 1M", "-c", "read -P 0x5a 0 1M",
+                     "-c", "write -z 4k 64k", "-c", "read -P 0 4k 64k", "-c", "discard 512k 64k", "-c", "flush",
+                     "-c", "write -f -P 0x11 100k 4k", "-c", "read -P 0x11 100k 4k", rig.export("m")).stdout
+    assert "Pattern verification failed" not in output, output
+
+
+def test_qemu_img_compares_equal_with_the_file_behind(rig):
+    disk = serve(rig)
+    rig.run("qemu-io", "-f", "raw", "-c", "write -P 7 3M 5M", rig.export("m"))
+    assert "identical" in rig.run("qemu-img", "compare", "-f", "raw", "-F", "raw", disk, rig.export("m")).stdout
+
+
+main(globals())
