@@ -10,6 +10,7 @@
 #include <asio/steady_timer.hpp>
 
 #include <atomic>
+#include <exception>
 #include <future>
 
 namespace io {
@@ -128,15 +129,19 @@ void Worker::post_from_anywhere(std::function<void()> step) { asio::post(loop_->
 void Worker::run_and_wait(const std::function<void()> &step) {
     std::promise<void> done;
     std::future<void> result = done.get_future();
-    post_from_anywhere([&step, &done] {
+    std::exception_ptr failure;
+    post_from_anywhere([&step, &done, &failure] {
         try {
             step();
-            done.set_value();
         } catch (...) {
-            done.set_exception(std::current_exception());
+            failure = std::current_exception();
         }
+        // After the catch clause: by now the exception is the caller's alone.
+        done.set_value();
     });
     result.get();
+    if (failure)
+        std::rethrow_exception(failure);
 }
 
 void Worker::post(base::Task &task) noexcept {
