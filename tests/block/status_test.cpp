@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The error tables of the semantics reference, 4.4 and 4.5, row by row.
+#include "block/status.hpp"
+
+#include <doctest/doctest.h>
+#include <utility>
+
+using block::Outcome;
+using block::Status;
+
+TEST_CASE("no error is a success everywhere") {
+    CHECK(block::classify_errno(0) == Status::success());
+    CHECK(block::classify_nbd_error(0) == Status::success());
+    CHECK(Status::success().ok());
+}
+
+TEST_CASE("errors of a local file or device are classed as the reference says") {
+    const std::pair<int, Status> rows[] = {
+        {EIO, {Outcome::path, EIO}},
+        {ENOLINK, {Outcome::path, ENOLINK}},
+        {ETIMEDOUT, {Outcome::path, ETIMEDOUT}},
+        {ENODEV, {Outcome::path, ENODEV}},
+        {ENXIO, {Outcome::path, ENXIO}},
+        {ENOTCONN, {Outcome::path, ENOTCONN}},
+        {ESTALE, {Outcome::path, ESTALE}},
+        {EBADF, {Outcome::path, EBADF}},
+        {ESHUTDOWN, {Outcome::path, ESHUTDOWN}},
+        {ENOMEM, {Outcome::path_delayed, ENOMEM}},
+        {EBUSY, {Outcome::path_delayed, EBUSY}},
+        {EAGAIN, {Outcome::path_delayed, EAGAIN}},
+        {ENOSPC, {Outcome::target, ENOSPC}},
+        {EDQUOT, {Outcome::target, ENOSPC}},
+        {EFBIG, {Outcome::target, ENOSPC}},
+        {EREMOTEIO, {Outcome::target, EIO}},
+        {ENODATA, {Outcome::target, EIO}},
+        {EILSEQ, {Outcome::target, EIO}},
+        {EBADE, {Outcome::target, EPERM}},
+        {EOPNOTSUPP, {Outcome::pass, ENOTSUP}},
+        {ENOTTY, {Outcome::pass, ENOTSUP}},
+        {EINVAL, {Outcome::target, EINVAL}},
+        {EPERM, {Outcome::target, EPERM}},
+        {EACCES, {Outcome::target, EPERM}},
+        {EROFS, {Outcome::target, EPERM}},
+        {EINTR, {Outcome::retry, EINTR}},
+        {ENAMETOOLONG, {Outcome::path, ENAMETOOLONG}}, // in no row: the path's fault
+    };
+    for (const auto &[error, status] : rows) {
+        CAPTURE(error);
+        CHECK(block::classify_errno(error) == status);
+    }
+}
+
+TEST_CASE("errors that an NBD server answers are classed as the reference says") {
+    const std::pair<int, Status> rows[] = {
+        {1, {Outcome::target, EPERM}},      {5, {Outcome::path, EIO}},         {12, {Outcome::path_delayed, ENOMEM}},
+        {22, {Outcome::target, EINVAL}},    {28, {Outcome::target, ENOSPC}},   {75, {Outcome::target, EOVERFLOW}},
+        {95, {Outcome::pass, ENOTSUP}},     {108, {Outcome::path, ESHUTDOWN}}, {2, {Outcome::target, EINVAL}},
+        {0x7fffffff, {Outcome::target, EINVAL}},
+    };
+    for (const auto &[error, status] : rows) {
+        CAPTURE(error);
+        CHECK(block::classify_nbd_error(error) == status);
+    }
+}
+
+TEST_CASE("path errors are those that send a request elsewhere") {
+    CHECK(Status{Outcome::path, EIO}.is_path_error());
+    CHECK(Status{Outcome::path_delayed, EIO}.is_path_error());
+    CHECK(Status{Outcome::retry, EIO}.is_path_error());
+    CHECK_FALSE(Status{Outcome::target, EIO}.is_path_error());
+    CHECK_FALSE(Status{Outcome::pass, EIO}.is_path_error());
+    CHECK_FALSE(Status::success().is_path_error());
+}
