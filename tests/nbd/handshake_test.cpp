@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nbd/handshake.hpp"
+
+#include "fakes/exports.hpp"
+#include "wire/big_endian.hpp"
+
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <random>
+#include <string>
+
+namespace {
+
+using Verdict = nbd::Handshake::Verdict;
+using wire::Option;
+using wire::OptionReply;
+using Bytes = std::vector<std::byte>;
+
+template <typename Number>
+void put(Bytes &bytes, Number value) {
+    bytes.resize(bytes.size() + sizeof value);
+    wire::store(bytes.data() + bytes.size() - sizeof value, value);
+}
+void put(Bytes &bytes, std::string_view text) {
+    for (const char c : text)
+        bytes.push_back(static_cast<std::byte>(c));
+}
+Bytes option(Option option, const Bytes &data = {}) {
+    Bytes bytes;
+    put(bytes, wire::option_magic);
+    put(bytes, static_cast<std::uint32_t>(option));
+    put(bytes, static_cast<std::uint32_t>(data.size()));
+    bytes.insert(bytes.end(), data.begin(), data.end());
+    return bytes;
+}
+Bytes text(std::string_view text) {
+    Bytes bytes;
+    put(bytes, text);
+    return bytes;
+}
+Bytes info_data(std::string_view name, std::vector<std::uint16_t> types = {}) {
+    Bytes bytes;
+    put(bytes, static_cast<std::uint32_t>(name.size()));
+    put(bytes, name);
+    put(bytes, static_cast<std::uint16_t>(types.size()));
+    for (const std::uint16_t type : types)
+        put(bytes, type);
+    return bytes;
+}
+
+struct Reply {
+    OptionReply type;
+    Bytes data;
+};
+
+/// A client of a handshake: sends, and takes apart what comes back.
+struct Client {
+    explicit Client(std::uint32_t flags = 3)
+        : handshake(exports) {
+        exports.add(
+            {.name = "disk", .description = "a disk", .geometry = {.size = 1 << 20, .minimum_block = 512}});
+        exports.add({.name = "away", .ready = false, .why_not = "no path is up"});
+        Bytes bytes;
+        put(bytes, flags);
+        verdict = feed(bytes);
+    }
+    Verdict feed(const Bytes &bytes, std::size_t piece = 1 << 30) {
+        Verdict last = Verdict::more;
+        for (std::size_t at = 0; at < bytes.size() && last == Verdict::more;) {
+            const std::size_t size = std::min({piece, handshake.wanted(), bytes.size() - at});
+            last = handshake.receive({bytes.data() + at, size}, out);
+            at += size;
+        }
+        return last;
+    }
+    std::vector<Reply> ask(Option which, const Bytes &data = {}) {
+        out.clear();
+        verdict = feed(option(which, data));
+        return replies(which);
+    }
+    OptionReply last(Option which, const Bytes &data = {}) {
+        const auto all = ask(which, data);
+        REQUIRE(!all.empty());
+        return all.back().type;
+    }
+    std::vector<Reply> replies(Option which) {
+        std::vector<Reply> found;
+        for (std::size_t at = 0; at < out.size();) {
+            REQUIRE(wire::load<std::uint64_t>(&out[at]) == wire::option_reply_magic);
+            REQUIRE(wire::load<std::uint32_t>(&out[at + 8]) == static_cast<std::uint32_t>(which));
+            const std::byte *data = &out[at] + 20;
+            const auto length = wire::load<std::uint32_t>(&out[at + 16]);
+            found.push_back(
+                {static_cast<OptionReply>(wire::load<std::uint32_t>(&out[at + 12])), {data, data + length}});
+            at += 20 + length;
+        }
+        return found;
+    }
+
+    fakes::Exports exports;
+    nbd::Handshake handshake;
+    Bytes out;
+    Verdict verdict = Verdict::more;
+};
+
+} // namespace
+
+TEST_CASE("the server greets with fixed newstyle and no zeroes") {
+    const fakes::Exports exports;
+    Bytes out;
+    nbd::Handshake(exports).greet(out);
+    REQUIRE(out.size() == wire::greeting_size);
+    CHECK(wire::load<std::uint64_t>(out.data()) == wire::greeting_magic);
+    CHECK(wire::load<std::uint16_t>(&out[16]) == 3);
+}
+
+TEST_CASE("a client flag that was not offered ends the connection") {
+    CHECK(Client(7).verdict == Verdict::hang_up);
+    CHECK(Client(0x80000003).verdict == Verdict::hang_up);
+}
+
+TEST_CASE("without fixed newstyle only EXPORT_NAME is taken") {
+    Client listing(0);
+    listing.ask(Option::list);
+    CHECK(listing.verdict == Verdict::hang_up);
+    CHECK(listing.out.empty());
+    Client naming(0);
+    naming.feed(option(Option::export_name, text("disk")));
+    CHECK(naming.out.size() == 134);
+}
+
+TEST_CASE("a wrong option magic ends the connection") {
+    Client client;
+    Bytes bytes = option(Option::list);
+    bytes[0] = std::byte{0};
+    CHECK(client.feed(bytes) == Verdict::hang_up);
+}
+
+TEST_CASE("EXPORT_NAME is answered without padding when both sides agreed so") {
+    Client client;
+    CHECK(client.feed(option(Option::export_name, text("disk"))) == Verdict::transmission);
+    CHECK(client.out.size() == 10);
+    CHECK(wire::load<std::uint64_t>(client.out.data()) == 1 << 20);
+    CHECK(!client.handshake.result().block_sizes);
+}
+
+TEST_CASE("EXPORT_NAME of what cannot be had ends the connection without a byte") {
+    for (const std::string &name : {std::string("none"), std::string("away"), std::string(4097, 'n')}) {
+        Client client;
+        CHECK(client.feed(option(Option::export_name, text(name))) == Verdict::hang_up);
+        CHECK(client.out.empty());
+    }
+}
+
+TEST_CASE("GO tells size, flags and what else was asked for, then transmission starts") {
+    Client client;
+    const auto replies = client.ask(Option::go, info_data("", {1, 2, 3, 3, 77}));
+    REQUIRE(replies.size() == 5);
+    CHECK(wire::load<std::uint64_t>(&replies[0].data[2]) == 1 << 20);
+    CHECK((wire::load<std::uint16_t>(&replies[0].data[10]) & wire::can_multi_conn) != 0);
+    CHECK(replies[1].data.size() == 2 + 4);
+    CHECK(replies[2].data.size() == 2 + 6);
+    CHECK(wire::load<std::uint32_t>(&replies[3].data[2]) == 512);
+    CHECK(replies[4].type == OptionReply::ack);
+    CHECK(client.verdict == Verdict::transmission);
+    CHECK(client.handshake.result().block_sizes);
+    CHECK(client.handshake.result().info->name == "disk");
+}
+
+TEST_CASE("INFO leaves the negotiation open and GO after it answers the same") {
+    Client client;
+    const auto first = client.ask(Option::info, info_data("disk"));
+    CHECK(client.verdict == Verdict::more);
+    client.exports.all.clear();
+    client.exports.add({.name = "disk", .geometry = {.size = 4096}});
+    const auto second = client.ask(Option::go, info_data("disk"));
+    CHECK(first.at(0).data == second.at(0).data);
+}
+
+TEST_CASE("an option between INFO and GO lets GO see what is new") {
+    Client client;
+    client.ask(Option::info, info_data("disk"));
+    client.exports.all.clear();
+    client.exports.add({.name = "disk", .geometry = {.size = 4096}});
+    client.ask(Option::list);
+    const auto second = client.ask(Option::go, info_data("disk"));
+    CHECK(wire::load<std::uint64_t>(&second.at(0).data[2]) == 4096);
+}
+
+TEST_CASE("GO of an unknown export is refused and the client may try again") {
+    Client client;
+    CHECK(client.last(Option::go, info_data("none")) == OptionReply::unknown);
+    CHECK(client.last(Option::go, info_data("disk")) == OptionReply::ack);
+}
+
+TEST_CASE("GO of an export that is not ready says why") {
+    Client client;
+    const auto replies = client.ask(Option::go, info_data("away"));
+    REQUIRE(replies.size() == 1);
+    CHECK(replies[0].type == OptionReply::unknown);
+    CHECK(replies[0].data == text("no path is up"));
+    CHECK(client.verdict == Verdict::more);
+}
+
+TEST_CASE("malformed INFO data is refused in step") {
+    Client client;
+    Bytes overrun = info_data("disk");
+    wire::store(overrun.data(), std::uint32_t{0xfffffffa});
+    Bytes short_count = info_data("disk", {1, 2});
+    short_count.resize(short_count.size() - 2);
+    Bytes trailing = info_data("disk");
+    trailing.push_back(std::byte{0});
+    for (const Bytes &data : {Bytes{}, Bytes(5), overrun, short_count, trailing})
+        CHECK(client.last(Option::info, data) == OptionReply::invalid);
+    CHECK(client.last(Option::info, info_data("disk")) == OptionReply::ack);
+}
+
+TEST_CASE("names are at most 4096 bytes of UTF-8 without NUL") {
+    Client client;
+    CHECK(client.last(Option::info, info_data(std::string(4096, 'n'))) == OptionReply::unknown);
+    CHECK(client.last(Option::info, info_data("d\xc3\xa9\xf0\x9f\x98\x80")) == OptionReply::unknown);
+    for (const std::string &name :
+         {std::string(4097, 'n'), std::string("a\0b", 3), std::string("\xc0\xaf"),
+          std::string("\xed\xa0\x80"), std::string("\xf4\x90\x80\x80"), std::string("a\xc3")})
+        CHECK(client.last(Option::info, info_data(name)) == OptionReply::invalid);
+}
+
+TEST_CASE("LIST names every export") {
+    Client client;
+    const auto replies = client.ask(Option::list);
+    REQUIRE(replies.size() == 3);
+    CHECK(replies[0].type == OptionReply::server);
+    CHECK(replies[0].data.size() == 4 + 4 + 6);
+    CHECK(replies[2].type == OptionReply::ack);
+    CHECK(client.last(Option::list, text("x")) == OptionReply::invalid);
+}
+
+TEST_CASE("ABORT is acknowledged, with data too, and ends the connection") {
+    Client client;
+    CHECK(client.last(Option::abort, text("bye")) == OptionReply::ack);
+    CHECK(client.verdict == Verdict::hang_up);
+}
+
+TEST_CASE("STARTTLS is refused by policy, with data as malformed") {
+    Client client;
+    CHECK(client.last(Option::starttls) == OptionReply::policy);
+    CHECK(client.last(Option::starttls, text("x")) == OptionReply::invalid);
+}
+
+TEST_CASE("options we do not know are refused in step, whatever data they carry") {
+    Client client;
+    for (const Option unknown :
+         {Option::structured_reply, Option::extended_headers, Option::set_meta_context,
+          Option::list_meta_context, Option::peek_export, Option{0}, Option{0x7654321}}) {
+        CHECK(client.last(unknown) == OptionReply::unsupported);
+        CHECK(client.last(unknown, Bytes(1 << 20)) == OptionReply::unsupported);
+    }
+    CHECK(client.last(Option::info, info_data("disk")) == OptionReply::ack);
+}
+
+TEST_CASE("too much option data is consumed and refused, far too much ends the connection") {
+    Client client;
+    CHECK(client.last(Option::go, Bytes((256 << 10) + 1)) == OptionReply::too_big);
+    CHECK(client.last(Option::info, info_data("disk")) == OptionReply::ack);
+    CHECK(client.feed(option(Option{99}, Bytes((1 << 20) + 1))) == Verdict::hang_up);
+}
+
+TEST_CASE("a thousand options are enough") {
+    Client client;
+    for (int i = 0; i < 1000; ++i)
+        REQUIRE(client.last(Option{99}) == OptionReply::unsupported);
+    CHECK(client.feed(option(Option{99})) == Verdict::hang_up);
+}
+
+TEST_CASE("during shutdown options are refused, ABORT is not") {
+    Client client;
+    client.handshake.shut_down();
+    CHECK(client.last(Option::go, info_data("disk")) == OptionReply::shutdown);
+    CHECK(client.last(Option::list) == OptionReply::shutdown);
+    CHECK(client.last(Option::abort) == OptionReply::ack);
+}
+
+TEST_CASE("bytes may come one by one") {
+    Client client;
+    Bytes all = option(Option::list);
+    for (const Bytes &next : {option(Option{99}, Bytes(70)), option(Option::go, info_data("disk", {3}))})
+        all.insert(all.end(), next.begin(), next.end());
+    CHECK(client.feed(all, 1) == Verdict::transmission);
+}
+
+TEST_CASE("no mutation of a handshake makes it fail or collect") {
+    Bytes good = option(Option::list);
+    for (const Bytes &next :
+         {option(Option::info, info_data("disk", {1, 2, 3})), option(Option{99}, Bytes(70)),
+          option(Option::structured_reply), option(Option::go, info_data("away"))})
+        good.insert(good.end(), next.begin(), next.end());
+    std::minstd_rand random(1); // NOLINT: the same mutations every time
+    for (int round = 0; round < 20000; ++round) {
+        Bytes bytes = good;
+        for (unsigned changes = 1 + random() % 4; changes > 0; --changes)
+            bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+        Client client;
+        client.feed(bytes, 1 + random() % 64);
+        CHECK(client.out.size() < 4096);
+        CHECK(client.handshake.wanted() <= 1 << 20);
+    }
+}
