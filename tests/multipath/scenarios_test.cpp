@@ -234,9 +234,9 @@ TEST_CASE("scenario 14: one device in two groups is two paths") {
 namespace {
 void fail_all(Rig &rig) {
     for (const char *path : {"P1", "P2", "P3", "P4"})
-        rig.message(std::string("fail_path ") + path);
+        rig.message(fmt::format("fail_path {}", path));
 }
-const std::string all_failed_no_group = "E 0 2 0 P1 F 1 P2 F 1 E 0 2 0 P3 F 1 P4 F 1";
+const char *const all_failed_no_group = "E 0 2 0 P1 F 1 P2 F 1 E 0 2 0 P3 F 1 P4 F 1";
 } // namespace
 
 TEST_CASE("scenario 15: no path, failing mode") {
@@ -245,7 +245,7 @@ TEST_CASE("scenario 15: no path, failing mode") {
     fail_all(rig);
     CHECK(rig.status() == "2 0 0 0 2 1 A 0 2 0 P1 F 1 P2 F 1 E 0 2 0 P3 F 1 P4 F 1");
     CHECK(rig.io(1) == "EIO");
-    CHECK(rig.status() == "2 0 0 0 2 1 " + all_failed_no_group);
+    CHECK(rig.status() == fmt::format("2 0 0 0 2 1 {}", all_failed_no_group));
     rig.order();
     rig.message("reinstate_path P4");
     CHECK(rig.io(1) == "ok");
@@ -264,7 +264,7 @@ TEST_CASE("scenario 16: queue_if_no_path holds, reinstate_path releases") {
     rig.order();
     rig.io_and(3);
     CHECK(rig.results_since(first) == "pending pending pending");
-    CHECK(rig.status() == "2 3 0 0 2 1 " + all_failed_no_group);
+    CHECK(rig.status() == fmt::format("2 3 0 0 2 1 {}", all_failed_no_group));
     CHECK(rig.map.held() == 3);
     rig.message("reinstate_path P3");
     CHECK(rig.results_since(first) == "ok ok ok");
@@ -282,11 +282,11 @@ TEST_CASE("scenario 17: fail_if_no_path fails what is held") {
         fail_all(rig);
         const std::size_t first = rig.results.size();
         rig.io_and(2);
-        CHECK(rig.status() == "2 2 0 0 2 1 " + all_failed_no_group);
+        CHECK(rig.status() == fmt::format("2 2 0 0 2 1 {}", all_failed_no_group));
         rig.new_events();
         CHECK(rig.message("fail_if_no_path") == "ok");
         CHECK(rig.results_since(first) == "EIO EIO");
-        CHECK(rig.status() == "2 0 0 0 2 1 " + all_failed_no_group);
+        CHECK(rig.status() == fmt::format("2 0 0 0 2 1 {}", all_failed_no_group));
         CHECK(rig.table() == T4);
         CHECK(rig.new_events() == 0);
     }
@@ -313,7 +313,7 @@ TEST_CASE("scenario 19: every path broken, failing mode") {
     for (const char *path : {"P1", "P2", "P3", "P4"})
         rig.break_path(path);
     CHECK(rig.io(1) == "EIO");
-    CHECK(rig.status() == "2 0 0 0 2 1 " + all_failed_no_group);
+    CHECK(rig.status() == fmt::format("2 0 0 0 2 1 {}", all_failed_no_group));
     CHECK(rig.new_events() == 4);
     std::vector<std::string> failures;
     for (const std::string &event : rig.events)
