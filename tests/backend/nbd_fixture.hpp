@@ -87,8 +87,11 @@ public:
         CHECK(device->in_flight() == 0);
         device.reset();
     }
+    /// The server may still be starting: what was heard before does not count.
     bool wait_up() {
-        return loop_.until([this] { return device->up(); });
+        const bool result = loop_.until([this] { return device->up(); });
+        downs = 0;
+        return result;
     }
     bool wait_down(int times = 1) {
         return loop_.until([this, times] { return downs >= times; });

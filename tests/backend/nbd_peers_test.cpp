@@ -49,7 +49,6 @@ TEST_CASE("every operation works against nbdkit, whatever it offers") {
     for (const std::vector<std::string> &words : std::vector<std::vector<std::string>>{
              {"memory", "16M"},
              {"--filter=nozero", "memory", "16M"},
-             {"--filter=nozero", "--filter=fua", "memory", "16M", "fuamode=none"},
              {"--filter=fua", "memory", "16M", "fuamode=emulate"},
              {"--filter=nocache", "memory", "16M", "cachemode=none"},
              {"eval", "get_size=echo 16777216", "open=touch $tmpdir/d; truncate -s 16M $tmpdir/d",
@@ -64,6 +63,23 @@ TEST_CASE("every operation works against nbdkit, whatever it offers") {
         CHECK(served.path.device->generation() == 0);
         CHECK(served.path.ups == 1);
     }
+}
+
+TEST_CASE("a write with FUA is flushed before its end where the server knows no FUA") {
+    TempDirectory directory;
+    const std::string log = directory / "log";
+    ChildProcess server(
+        nbdkit(directory / "s", {"eval", "get_size=echo 1048576", "pread=head -c $3 /dev/zero",
+                                 "can_fua=echo none", "can_flush=exit 0", "flush=echo flush >> " + log,
+                                 "pwrite=cat >/dev/null; echo write >> " + log}));
+    Loop loop;
+    Path path(loop, unix_uri(directory / "s"));
+    REQUIRE(path.wait_up());
+    Io &io = path.start(Operation::write, 0, 4096);
+    io.request.fua = true;
+    CHECK(path.finish(io).ok());
+    std::ifstream file(log);
+    CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == "write\nflush\n");
 }
 
 TEST_CASE("zeroes that the server cannot write are written in pieces") {
@@ -114,16 +130,19 @@ TEST_CASE("a read-only export refuses what modifies") {
 }
 
 TEST_CASE("errors that the server answers keep their class and the connection") {
-    for (const auto &[word, status] :
-         std::vector<std::pair<std::string, Status>>{{"EIO", Status::path_error(EIO)},
-                                                     {"ENOSPC", Status::target_error(ENOSPC)},
-                                                     {"EINVAL", Status::target_error(EINVAL)},
-                                                     {"EPERM", Status::target_error(EPERM)},
-                                                     {"ENOMEM", Status{Outcome::path_delayed, ENOMEM}}}) {
-        CAPTURE(word);
-        Served served({"--filter=error", "memory", "1M", "error=" + word, "error-pwrite-rate=1"});
+    struct Answer {
+        std::string word;
+        Status status;
+    };
+    for (const Answer &answer : std::vector<Answer>{{"EIO", Status::path_error(EIO)},
+                                                    {"ENOSPC", Status::target_error(ENOSPC)},
+                                                    {"EINVAL", Status::target_error(EINVAL)},
+                                                    {"EPERM", Status::target_error(EPERM)},
+                                                    {"ENOMEM", Status{Outcome::path_delayed, ENOMEM}}}) {
+        CAPTURE(answer.word);
+        Served served({"--filter=error", "memory", "1M", "error=" + answer.word, "error-pwrite-rate=1"});
         REQUIRE(served.path.wait_up());
-        CHECK(served.path.run(Operation::write, 0, 4096) == status);
+        CHECK(served.path.run(Operation::write, 0, 4096) == answer.status);
         CHECK(served.path.holds(0, 4096, 0));
         CHECK(served.path.downs == 0);
     }

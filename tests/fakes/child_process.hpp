@@ -58,7 +58,12 @@ public:
         : pid_(std::exchange(other.pid_, -1)) {}
     ~ChildProcess() { kill_now(); }
 
-    void send(int signal) const { ::kill(pid_, signal); }
+    /// Returns when the program stands still: until then it might go on answering.
+    void stop() const {
+        ::kill(pid_, SIGSTOP);
+        ::waitpid(pid_, nullptr, WUNTRACED);
+    }
+    void resume() const { ::kill(pid_, SIGCONT); }
     void kill_now() {
         if (pid_ <= 0)
             return;
