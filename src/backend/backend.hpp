@@ -64,9 +64,11 @@ struct Type {
     std::span<const base::Key> keys;
     /// Throws base::Error when the URI is not right (only its text is looked at: no I/O).
     void (*check_uri)(std::string_view uri);
-    /// Two paths with the same text see one cache and one disk by themselves (design D4: one inode, one server);
-    /// may look at the file system, connects to nothing. Empty: unknown.
-    std::string (*cache_identity)(std::string_view uri);
+    /// Two paths with the same text see one cache and one disk by themselves (design D4: one inode, one server, no
+    /// cache at all); may look at the file system, connects to nothing. Empty: unknown.
+    std::string (*cache_identity)(std::string_view uri, const base::KeyValues &values);
+    /// Throws base::Error when a value of the keys is out of its range; nullptr: there is nothing to check.
+    void (*check_values)(const base::KeyValues &values);
     std::unique_ptr<Backend> (*create)(io::Worker &worker, const Settings &settings);
 };
 

@@ -252,6 +252,12 @@ constexpr base::Key keys[] = {
      "longest time between two attempts to open; they begin 50 ms apart and double"},
 };
 
+std::string cache_identity(std::string_view uri, const base::KeyValues &values) {
+    const DirectIo direct =
+        values.has("direct") ? parse_direct(values.get<std::string>("direct")) : DirectIo::automatic;
+    return file_cache_identity(path_of_file_uri(uri), direct);
+}
+
 } // namespace
 
 const Type file{
@@ -260,7 +266,8 @@ const Type file{
     "a local regular file or block device, file:///path",
     keys,
     [](std::string_view uri) { static_cast<void>(path_of_file_uri(uri)); },
-    [](std::string_view uri) { return file_cache_identity(path_of_file_uri(uri)); },
+    cache_identity,
+    [](const base::KeyValues &values) { static_cast<void>(parse_direct(values.get<std::string>("direct"))); },
     [](io::Worker &worker, const Settings &settings) -> std::unique_ptr<Backend> {
         return std::make_unique<FileBackend>(worker, settings);
     },

@@ -279,13 +279,21 @@ void NbdBackend::overdue() noexcept {
 
 void check_uri(std::string_view uri) { parse_nbd_uri(uri); }
 
-std::string cache_identity(std::string_view text) {
+std::string cache_identity(std::string_view text, const base::KeyValues &) {
     const NbdUri uri = parse_nbd_uri(text);
     if (!uri.is_unix())
         return "nbd " + uri.server();
     std::error_code unknown; // a socket that does not exist yet is known by its name
     const std::filesystem::path path = std::filesystem::weakly_canonical(uri.socket, unknown);
     return "nbd unix:" + (unknown ? uri.socket : path.string());
+}
+
+void check_values(const base::KeyValues &values) {
+    const auto most = values.get<std::uint64_t>("max_requests");
+    if (most < 1 || most > 1024)
+        throw base::Error(EINVAL, "max_requests: {} is not from 1 to 1024", most);
+    if (values.get<std::chrono::milliseconds>("stall_timeout") != std::chrono::seconds(4))
+        throw base::Error(EINVAL, "stall_timeout: not supported yet (only '4s')");
 }
 
 std::unique_ptr<Backend> create(io::Worker &worker, const Settings &settings) {
@@ -315,6 +323,7 @@ const Type nbd{.name = "nbd",
                .keys = keys,
                .check_uri = check_uri,
                .cache_identity = cache_identity,
+               .check_values = check_values,
                .create = create};
 
 } // namespace backend

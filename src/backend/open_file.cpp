@@ -201,14 +201,19 @@ OpenFile open_file(const std::string &path, DirectIo direct) {
     return file;
 }
 
-std::string file_cache_identity(const std::string &path) {
+std::string file_cache_identity(const std::string &path, DirectIo direct) {
     struct stat status {};
     if (::stat(path.c_str(), &status) < 0)
         return {};
+    const bool block_device = S_ISBLK(status.st_mode);
+    // Past the page cache there is no cache of ours: two nodes of one LUN show the same data.
+    if (direct == DirectIo::yes || (direct == DirectIo::automatic && block_device))
+        return "direct";
     if (S_ISREG(status.st_mode))
         return fmt::format("inode {}:{}", status.st_dev, status.st_ino);
-    if (S_ISBLK(status.st_mode))
-        return fmt::format("device {}:{}", major(status.st_rdev), minor(status.st_rdev));
+    // Two nodes of one device have two page caches (design D4); one node is one cache.
+    if (block_device)
+        return fmt::format("node {}:{}", status.st_dev, status.st_ino);
     return {};
 }
 

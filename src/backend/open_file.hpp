@@ -38,8 +38,7 @@ std::string path_of_file_uri(std::string_view uri);
 /// line.
 OpenFile open_file(const std::string &path, DirectIo direct);
 
-/// Same text, same disk and cache (backend::Type::cache_identity). Two nodes of one block device have two
-/// page caches, so this holds for direct I/O, the default for block devices.
-std::string file_cache_identity(const std::string &path);
+/// backend::Type::cache_identity: the inode or node whose page cache is used, or "direct" past it.
+std::string file_cache_identity(const std::string &path, DirectIo direct);
 
 } // namespace backend

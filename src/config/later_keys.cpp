@@ -14,7 +14,7 @@ struct LaterKey {
     std::string_view section;
     std::string_view name;
     base::KeyKind kind;
-    std::string_view accepted;                    ///< what happens anyway; empty: any value would be ignored
+    std::string_view accepted;                    ///< what is no problem, a|b; empty: any value would be ignored
     std::array<std::string_view, 4> choices = {}; ///< of a text; empty: any
 };
 
@@ -33,7 +33,9 @@ constexpr LaterKey later_keys[] = {
     {"path", "fence_command", text, ""},
     {"path", "trust_peer_close", boolean, "true"},
     {"map", "unflushed_limit", size, "64M"},
-    {"map", "ambiguous_writes", text, "retry", {"fence", "hold", "retry", "fail"}},
+    // The defaults by kind of path are fence and hold; until they are in force each of these acts as retry (the manual
+    // says so).
+    {"map", "ambiguous_writes", text, "retry|hold|fence", {"fence", "hold", "retry", "fail"}},
     {"map", "ambiguous_hold", duration, "5s"},
     {"map", "fence_timeout", duration, "10s"},
     {"map", "eio", text, "path", {"path", "verify"}},
@@ -56,6 +58,16 @@ std::optional<base::KeyValue> read(Section &section, const LaterKey &row) {
     return std::nullopt;
 }
 
+bool is_accepted(const LaterKey &row, const base::KeyValue &value) {
+    for (std::string_view left = row.accepted; !left.empty();) {
+        const std::size_t bar = std::min(left.find('|'), left.size());
+        if (value == base::parse_value(row.kind, left.substr(0, bar)))
+            return true;
+        left.remove_prefix(std::min(bar + 1, left.size()));
+    }
+    return false;
+}
+
 } // namespace
 
 void refuse_later_keys(Section &section, std::string_view section_name, const Reading &reading) {
@@ -63,7 +75,7 @@ void refuse_later_keys(Section &section, std::string_view section_name, const Re
         if (row.section != section_name || section.asked(row.name))
             continue;
         const std::optional<base::KeyValue> value = read(section, row);
-        if (!value || (!row.accepted.empty() && *value == base::parse_value(row.kind, row.accepted)))
+        if (!value || is_accepted(row, *value))
             continue;
         reading.problem(*section.find(row.name), "{}: not supported yet{}", row.name,
                         row.accepted.empty() ? "" : fmt::format(" (only '{}')", row.accepted));

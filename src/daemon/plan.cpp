@@ -41,7 +41,7 @@ std::unique_ptr<multipath::Table> parse_table(const config::TableCheck &check) {
 bool see_one_cache(const std::vector<MapPlan::PathPlan> &paths) {
     std::set<std::string> caches;
     for (const MapPlan::PathPlan &path : paths)
-        caches.insert(path.type->cache_identity(path.settings.uri));
+        caches.insert(path.type->cache_identity(path.settings.uri, path.settings.values));
     return paths.size() == 1 || (caches.size() == 1 && !caches.begin()->empty());
 }
 
@@ -97,7 +97,7 @@ MapPlan plan_map(const config::Map &map, const config::Config &configuration, co
 config::Environment environment() {
     config::Environment result;
     for (const backend::Type *type : backend::all_types())
-        result.path_types.push_back({type->schemes, type->keys, type->check_uri});
+        result.path_types.push_back({type->schemes, type->keys, type->check_uri, type->check_values});
     for (const selector::Type *type : selector::all_types())
         result.selectors.push_back(type->name);
     result.check_table = [](const config::TableCheck &check) { (void)parse_table(check); };

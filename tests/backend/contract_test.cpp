@@ -289,7 +289,7 @@ TEST_CASE("backend: a URI of the type is accepted and has the same identity each
     on_every_backend([](Disk &disk, Rig &) {
         const backend::Type *type = backend::find_type(disk.uri());
         CHECK_NOTHROW(type->check_uri(disk.uri()));
-        CHECK(type->cache_identity(disk.uri()) == type->cache_identity(disk.uri()));
+        CHECK(type->cache_identity(disk.uri(), {}) == type->cache_identity(disk.uri(), {}));
         CHECK_FALSE(type->summary.empty());
     });
 }

@@ -65,12 +65,12 @@ TEST_CASE("two names of one file have one identity, two files have two, a missin
     const FileDisk two("/var/tmp");
     const std::string link = one.path() + ".link";
     REQUIRE(::symlink(one.path().c_str(), link.c_str()) == 0);
-    CHECK(type().cache_identity(one.uri()) == type().cache_identity("file:" + link));
-    CHECK(type().cache_identity(one.uri()) ==
+    CHECK(type().cache_identity(one.uri(), {}) == type().cache_identity("file:" + link, {}));
+    CHECK(type().cache_identity(one.uri(), {}) ==
           fmt::format("inode {}:{}", one.status().st_dev, one.status().st_ino));
-    CHECK(type().cache_identity(one.uri()) != type().cache_identity(two.uri()));
+    CHECK(type().cache_identity(one.uri(), {}) != type().cache_identity(two.uri(), {}));
     ::unlink(link.c_str());
-    CHECK(type().cache_identity("file:" + link).empty());
+    CHECK(type().cache_identity("file:" + link, {}).empty());
 }
 
 TEST_CASE("a percent-encoded name is opened") {

@@ -92,9 +92,9 @@ TEST_CASE("every prefix of a URI is read or refused") {
 TEST_CASE("paths of one server have one cache, whatever the export") {
     const backend::Type *type = backend::find_type("nbd://host/");
     REQUIRE(type != nullptr);
-    CHECK(type->cache_identity("nbd://host/a") == "nbd host:10809");
-    CHECK(type->cache_identity("nbd://host:10809/b") == "nbd host:10809");
-    CHECK(type->cache_identity("nbd+unix:///b?socket=/nowhere/s") == "nbd unix:/nowhere/s");
+    CHECK(type->cache_identity("nbd://host/a", {}) == "nbd host:10809");
+    CHECK(type->cache_identity("nbd://host:10809/b", {}) == "nbd host:10809");
+    CHECK(type->cache_identity("nbd+unix:///b?socket=/nowhere/s", {}) == "nbd unix:/nowhere/s");
     CHECK(type == backend::find_type("nbds://host/"));
     CHECK_THROWS_AS(type->check_uri("nbds://host/"), base::Error);
 }
