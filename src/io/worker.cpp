@@ -9,15 +9,42 @@
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <future>
+#include <thread>
 
 namespace io {
 
 namespace {
 constexpr int handlers_per_turn = 64;
 constexpr int task_rounds_per_step = 16;
+constexpr auto watch_time = std::chrono::microseconds(20);
+
+/// Whether to watch for events a little before the thread sleeps. Falling asleep and being woken by another processor costs
+/// more than the pause between two batches of a busy client (measured: 38 % more requests at depth 16, 80 % at depth 1).
+/// Watching in vain is paid back by not watching in the turns that follow, up to 63 of them, so that slow traffic costs next
+/// to nothing and no traffic nothing at all.
+class Watchfulness {
+public:
+    bool worth_it() noexcept {
+        if (turns_to_skip_ == 0)
+            return more_than_one_processor_;
+        --turns_to_skip_;
+        return false;
+    }
+    void saw_something() noexcept { misses_in_a_row_ = 0; }
+    void saw_nothing() noexcept {
+        misses_in_a_row_ = std::min(misses_in_a_row_ + 1, 6U);
+        turns_to_skip_ = (1U << misses_in_a_row_) - 1;
+    }
+
+private:
+    const bool more_than_one_processor_ = std::thread::hardware_concurrency() > 1;
+    unsigned misses_in_a_row_ = 0;
+    unsigned turns_to_skip_ = 0;
+};
 } // namespace
 
 struct Worker::Loop {
@@ -30,6 +57,7 @@ struct Worker::Loop {
     base::List<base::Task> hooks;
     base::TimerQueue timers;
     asio::steady_timer alarm{context};
+    Watchfulness watchfulness;
     bool alarm_set = false;
     base::TimePoint alarm_at{};
     std::unique_ptr<FileEngine> file_engine;
@@ -37,6 +65,8 @@ struct Worker::Loop {
     void run_tasks() noexcept;
     void run_hooks() noexcept;
     void turn();
+    std::size_t wait();
+    std::size_t watch();
     void set_alarm();
     base::TimePoint time() noexcept;
 };
@@ -59,15 +89,11 @@ void Worker::Loop::run_hooks() noexcept {
 }
 
 void Worker::Loop::turn() {
-    const bool idle = tasks.empty() && hooks.empty();
     // Nothing left to do at once: wait. Whoever first asks for the time after the wait reads it for the whole turn,
-    // also the handler that run_one() waits for.
-    std::size_t ran = 0;
+    // also the handler that the wait ends with.
+    const bool idle = tasks.empty() && hooks.empty();
     now_is_old = true;
-    if (idle) {
-        set_alarm();
-        ran = context.run_one();
-    }
+    const std::size_t ran = idle ? wait() : 0;
     timers.fire_due(time());
     run_tasks();
     for (int i = static_cast<int>(ran); i < handlers_per_turn; ++i) {
@@ -77,6 +103,25 @@ void Worker::Loop::turn() {
     }
     run_hooks();
     run_tasks();
+}
+
+std::size_t Worker::Loop::wait() {
+    set_alarm();
+    if (watchfulness.worth_it() && watch() != 0)
+        return 1;
+    return context.run_one();
+}
+
+std::size_t Worker::Loop::watch() {
+    const base::TimePoint end = base::Clock::now() + watch_time;
+    do {
+        if (context.poll_one() != 0) {
+            watchfulness.saw_something();
+            return 1;
+        }
+    } while (base::Clock::now() < end);
+    watchfulness.saw_nothing();
+    return 0;
 }
 
 base::TimePoint Worker::Loop::time() noexcept {
