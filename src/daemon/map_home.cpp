@@ -14,8 +14,7 @@ constexpr std::uint64_t sector = 512;
 }
 
 MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
-    : worker_(worker)
-    , plan_(std::move(plan))
+    : plan_(std::move(plan))
     , observer_(observer)
     , buffers_(worker, plan_.buffer_memory)
     , map_(worker, plan_.name, plan_.options, *this)

@@ -85,7 +85,6 @@ private:
     void sessions_closed() noexcept;
     void path_closed() noexcept;
 
-    io::Worker &worker_;
     MapPlan plan_;
     MapHomeObserver &observer_;
     base::BufferPool buffers_;

@@ -44,8 +44,9 @@ TEST_CASE("errors of a local file or device are classed as the reference says") 
         {EINTR, {Outcome::retry, EINTR}},
         {ENAMETOOLONG, {Outcome::path, ENAMETOOLONG}}, // in no row: the path's fault
     };
-    for (const auto &[error, status] : rows) {
-        CAPTURE(error);
+    for (const auto &row : rows) {
+        const auto [error, status] = row;
+        CAPTURE(row.first);
         CHECK(block::classify_errno(error) == status);
     }
 }
@@ -57,8 +58,9 @@ TEST_CASE("errors that an NBD server answers are classed as the reference says")
         {95, {Outcome::pass, ENOTSUP}},     {108, {Outcome::path, ESHUTDOWN}}, {2, {Outcome::target, EINVAL}},
         {0x7fffffff, {Outcome::target, EINVAL}},
     };
-    for (const auto &[error, status] : rows) {
-        CAPTURE(error);
+    for (const auto &row : rows) {
+        const auto [error, status] = row;
+        CAPTURE(row.first);
         CHECK(block::classify_nbd_error(error) == status);
     }
 }
