@@ -21,10 +21,15 @@ multipaths:
 BLOCKS = 12000  # of fio; with its rate they last about as long as the servers are being killed
 
 
-def serve(rig, table, timeout="30s"):
+# nbdkit 1.32 dies of an assertion (raw_send_socket: sock >= 0) when several of its threads answer a client that is gone,
+# which is what a continued server does.
+ONE_THREAD = ("-t", "1")
+
+
+def serve(rig, table, timeout="30s", options=()):
     """Two servers on one disk and a map of both; returns what starts a server (again)."""
     disk = rig.disk()
-    start = {name: lambda name=name: rig.nbdkit(name, "file", disk) for name in "ab"}
+    start = {name: lambda name=name: rig.nbdkit(name, *options, "file", disk) for name in "ab"}
     servers = {name: start[name]() for name in "ab"}
     rig.nbdmpathd(MAP.format(a=rig.uri("a"), b=rig.uri("b"), table=table, timeout=timeout))
     return servers, start
@@ -111,12 +116,11 @@ def test_a_killed_server_of_two_groups_makes_a_short_gap(rig):
     gaps_of_killing(rig, TWO_GROUPS)
 
 
-def gap_of_stopping(rig, table):
-    servers, _ = serve(rig, table, timeout="1s")
-    prober = Prober(rig.path("nbd.sock"), "m", blocks=1 << 30)
+def test_a_stopped_server_makes_a_gap_of_its_timeout(rig):
+    servers, _ = serve(rig, ONE_GROUP, timeout="1s", options=ONE_THREAD)
+    prober = Prober(rig.path("nbd.sock"), "m", blocks=4096)
     go_on(prober)
     for name in "ab":
-        rig.message("m", "switch_group", "1") if table == TWO_GROUPS and name == "a" else None
         prober.take_longest_gap()
         servers[name].signal(signal.SIGSTOP)
         rig.wait_for_path("m", name, "F")
@@ -128,13 +132,9 @@ def gap_of_stopping(rig, table):
     prober.end()
 
 
-def test_a_stopped_server_makes_a_gap_of_its_timeout(rig):
-    gap_of_stopping(rig, ONE_GROUP)
-
-
 def test_fio_verifies_after_servers_were_stopped_and_continued(rig):
     # fio writes each block once: what a continued server still carries out is what was written again elsewhere.
-    servers, _ = serve(rig, ONE_GROUP, timeout="1s")
+    servers, _ = serve(rig, ONE_GROUP, timeout="1s", options=ONE_THREAD)
     fio = start_fio(rig)
     wait_for(lambda: started(rig), what="fio's first write")
     for name in "ab":
