@@ -24,6 +24,9 @@ struct PathKeeper::Kept {
     PathState state = PathState::connecting;
     bool answered_once = false;
     bool probing = false;
+    // What the log has of it since it last worked: a server that comes and goes without working says it once.
+    std::string told_lost;
+    std::string told_mismatch;
     block::Request request;
     std::unique_ptr<std::byte, Free> buffer;
 };
@@ -74,21 +77,33 @@ void PathKeeper::path_up(backend::Backend &backend) noexcept {
     }
     if (!geometry_known_)
         learn_geometry();
-    const std::string wrong = difference(backend.geometry());
-    if (!wrong.empty()) {
-        kept.state = PathState::mismatch;
-        observer_.path_notice(fmt::format("path {} is not this disk and will not be used: {}", kept.name, wrong), true);
+    if (check(kept))
+        probe(kept);
+}
+
+bool PathKeeper::check(Kept &kept) noexcept {
+    const std::string wrong = difference(kept.backend.geometry());
+    // Before anything else can be sent there: a message may have reinstated it while it was away.
+    map_.bar(kept.backend, !wrong.empty());
+    if (wrong.empty())
+        return true;
+    kept.state = PathState::mismatch;
+    complain(kept, kept.told_mismatch, fmt::format("is not this disk and will not be used: {}", wrong));
+    return false;
+}
+
+void PathKeeper::complain(Kept &kept, std::string &told, std::string_view why) noexcept {
+    if (told == why)
         return;
-    }
-    observer_.path_notice(fmt::format("path {} is connected", kept.name), false);
-    probe(kept);
+    told = why;
+    observer_.path_notice(fmt::format("path {} {}", kept.name, why), true);
 }
 
 void PathKeeper::path_down(backend::Backend &backend, std::string_view why) noexcept {
     Kept &kept = find(backend);
     kept.answered_once = true;
     kept.state = PathState::disconnected;
-    observer_.path_notice(fmt::format("path {} is lost: {}", kept.name, why), true);
+    complain(kept, kept.told_lost, fmt::format("is lost: {}", why));
     if (settled_)
         map_.path_lost(backend);
     else
@@ -100,16 +115,14 @@ void PathKeeper::settle_if_all_answered() noexcept {
         return;
     settled_ = true;
     learn_geometry();
-    for (const auto &kept : paths_) {
-        if (kept->state != PathState::active)
-            continue;
-        const std::string wrong = difference(kept->backend.geometry());
-        if (wrong.empty())
-            continue;
-        kept->state = PathState::mismatch;
-        observer_.path_notice(fmt::format("path {} is not this disk and will not be used: {}", kept->name, wrong), true);
-    }
+    for (const auto &kept : paths_)
+        if (kept->state == PathState::active && !difference(kept->backend.geometry()).empty())
+            kept->state = PathState::mismatch; // loaded failed
     observer_.paths_settled();
+    // Now there is a table to bar them from.
+    for (const auto &kept : paths_)
+        if (kept->state == PathState::mismatch)
+            check(*kept);
 }
 
 void PathKeeper::learn_geometry() noexcept {
@@ -159,7 +172,7 @@ std::string PathKeeper::difference(const block::Geometry &path) const {
 }
 
 void PathKeeper::path_failed() noexcept {
-    if (!stopped_ && !recheck_.active())
+    if (!stopped_ && expected_.reinstate && !recheck_.active())
         recheck_.start_in(recheck_interval);
 }
 
@@ -170,10 +183,10 @@ void PathKeeper::probe_failed_paths() noexcept {
 }
 
 void PathKeeper::probe(Kept &kept) noexcept {
-    if (stopped_ || kept.probing || !expected_.reinstate)
+    if (stopped_ || kept.probing)
         return;
     if (kept.backend.geometry().size == 0) {
-        map_.path_answers(kept.backend); // nothing to read
+        works(kept); // nothing to read
         return;
     }
     kept.probing = true;
@@ -194,9 +207,18 @@ void PathKeeper::completed(block::Request &request, block::Status status) noexce
         return;
     // An answer that says no ("target") is an answer: the path works.
     if (!status.is_path_error())
-        map_.path_answers(kept.backend);
+        works(kept);
     else
         path_failed();
+}
+
+void PathKeeper::works(Kept &kept) noexcept {
+    if (!kept.told_lost.empty() || !kept.told_mismatch.empty())
+        observer_.path_notice(fmt::format("path {} is connected and reads", kept.name), false);
+    kept.told_lost.clear();
+    kept.told_mismatch.clear();
+    if (expected_.reinstate)
+        map_.path_answers(kept.backend);
 }
 
 } // namespace health

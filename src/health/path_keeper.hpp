@@ -70,6 +70,10 @@ private:
     void probe(Kept &kept) noexcept;
     void probe_failed_paths() noexcept;
     void settle_if_all_answered() noexcept;
+    /// Whether the path is this disk; bars it from the map when it is not.
+    bool check(Kept &kept) noexcept;
+    void complain(Kept &kept, std::string &told, std::string_view why) noexcept;
+    void works(Kept &kept) noexcept;
     void learn_geometry() noexcept;
     [[nodiscard]] std::string difference(const block::Geometry &geometry) const;
 

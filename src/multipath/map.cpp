@@ -244,6 +244,15 @@ void Map::path_lost(const block::Device &device) noexcept {
                 fail(*path);
 }
 
+void Map::bar(const block::Device &device, bool barred) noexcept {
+    for (const auto &group : live_->groups())
+        for (const auto &path : group->paths)
+            if (path->device == &device)
+                path->barred = barred;
+    if (barred)
+        path_lost(device);
+}
+
 bool Map::wants_back(const block::Device &device) const noexcept {
     for (const auto &group : live_->groups())
         for (const auto &path : group->paths)

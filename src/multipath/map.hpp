@@ -51,6 +51,8 @@ public:
     void path_answers(const block::Device &device) noexcept;
     /// The device is lost: its active entries fail.
     void path_lost(const block::Device &device) noexcept;
+    /// Another disk answers at the device (design D6): its entries fail and stay so until it is unbarred.
+    void bar(const block::Device &device, bool barred) noexcept;
     /// Whether an entry of the device is failed and may come back by itself.
     [[nodiscard]] bool wants_back(const block::Device &device) const noexcept;
 

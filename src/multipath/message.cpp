@@ -51,6 +51,8 @@ void Map::message_path(bool reinstating, const std::string &name) {
             if (path->name != name)
                 continue;
             found = true;
+            if (reinstating && path->barred)
+                throw base::Error(EINVAL, "path {} is not the disk of this map and cannot be reinstated", name);
             if (reinstating) {
                 reinstate(*path);
             } else {

@@ -22,6 +22,8 @@ struct Path {
     bool active = true;
     /// Failed by a fail_path message: comes back by reinstate_path only.
     bool held_down = false;
+    /// Another disk answers there (design D6): not even reinstate_path brings it back.
+    bool barred = false;
     unsigned fail_count = 0; ///< active -> failed transitions, never reset
 };
 

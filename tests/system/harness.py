@@ -171,10 +171,25 @@ class Rig:
     def held(self, name):
         return int(self.status(name).split()[4])
 
+    def info(self, name):
+        """What `info` says, as a dictionary."""
+        return dict(line.split(": ", 1) for line in self.ctl("info", name))
+
+    def message(self, name, *words):
+        self.ctl("message", name, "0", *words)
+
     def path_state(self, name, path):
         """'A' or 'F' of a path's first entry in the status line."""
         words = self.status(name).split()
         return words[words.index(path) + 1]
+
+    def wait_for_path(self, name, path, state, seconds=10):
+        """Until a path is 'A' or 'F'."""
+        wait_for(lambda: self.path_state(name, path) == state, seconds, f"path {path} {state}")
+
+    def wait_for_held(self, name, count, seconds=10):
+        """Until so many requests are held."""
+        wait_for(lambda: self.held(name) == count, seconds, f"{count} held requests")
 
 
 def main(namespace):
