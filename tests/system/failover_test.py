@@ -19,7 +19,7 @@ paths:
 multipaths:
   m: {{cache: shared, table: "{table}"}}
 """
-BLOCKS = 8000  # of fio; with its rates it writes for three seconds and verifies for five
+BLOCKS = 8000  # of fio; it reads and writes for about three seconds, then verifies what it wrote
 
 
 # nbdkit 1.32 dies of an assertion (raw_send_socket: sock >= 0) when several of its threads answer a client that is gone,
