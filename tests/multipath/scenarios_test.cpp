@@ -73,6 +73,18 @@ TEST_CASE("scenario 4: fail_path and reinstate_path are idempotent, fail counts 
     CHECK(rig.status() == "2 0 0 0 2 1 A 0 2 0 P1 F 2 P2 A 0 E 0 2 0 P3 A 0 P4 A 0");
 }
 
+TEST_CASE("a path where another disk answers fails, and no message brings it back") {
+    Rig rig(T4);
+    rig.map.bar(rig.device("P1"), true);
+    CHECK(rig.status() == "2 0 0 0 2 1 E 0 2 0 P1 F 1 P2 A 0 E 0 2 0 P3 A 0 P4 A 0");
+    CHECK(rig.message("reinstate_path P1") == "EINVAL");
+    CHECK(rig.last_error == "path P1 is not the disk of this map and cannot be reinstated");
+    rig.io(2);
+    CHECK(rig.order() == "2 2");
+    rig.map.bar(rig.device("P1"), false);
+    CHECK(rig.message("reinstate_path P1") == "ok");
+}
+
 TEST_CASE("scenarios 5 and 6: the last path of a group, no failback, switch_group") {
     Rig rig(T4);
     rig.io(1);

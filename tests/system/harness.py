@@ -83,6 +83,25 @@ class Process:
         return self.child.wait(seconds * (5 if SANITIZED else 1))
 
 
+class Daemonized:
+    """A server that went into the background and left its pid in a file."""
+
+    def __init__(self, pid_file):
+        wait_for(lambda: pid_file.exists() and pid_file.read_text().strip(), what=str(pid_file))
+        self.pid = int(pid_file.read_text())
+
+    def alive(self):
+        return os.path.exists(f"/proc/{self.pid}")
+
+    def kill(self):
+        """kill -9, with the children that serve its clients."""
+        with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
+            family = [self.pid, *map(int, file.read().split())]
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 class Rig:
     """A temporary directory and what runs in it."""
 
