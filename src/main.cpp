@@ -9,6 +9,7 @@
 #include "daemon/plan.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <sysexits.h>
 
@@ -16,9 +17,9 @@ namespace {
 
 using nbdmpathd::Options;
 
-config::Config read_configuration(const Options &options, const nbdmpathd::Demo *demo) {
+config::Config read_configuration(const Options &options, const std::optional<nbdmpathd::Demo> &demo) {
     const config::Environment environment = nbdmpathd::environment();
-    if (demo != nullptr)
+    if (demo)
         return config::parse(demo->configuration(), "demo", environment);
     return config::load(options.config, environment);
 }
@@ -30,16 +31,20 @@ int check(const config::Config &configuration) {
     return 0;
 }
 
-int serve(const Options &options, const config::Config &configuration, const nbdmpathd::Demo *demo) {
+int serve(const Options &options, const config::Config &configuration, std::optional<nbdmpathd::Demo> &demo) {
     base::log::set_level(options.log_level.value_or(configuration.log_level));
     for (const std::string &warning : configuration.warnings)
         base::log::warning("{}", warning);
     nbdmpathd::Daemon daemon(configuration);
-    if (demo != nullptr) {
+    if (demo) {
         fmt::print("{}", demo->welcome());
         std::fflush(stdout);
     }
-    daemon.run();
+    if (!daemon.run()) {
+        // The daemon cannot be destroyed; what would outlive the process goes.
+        demo.reset();
+        std::_Exit(0);
+    }
     return 0;
 }
 
@@ -47,11 +52,10 @@ int run(const Options &options) {
     std::optional<nbdmpathd::Demo> demo;
     if (options.demo)
         demo.emplace();
-    const nbdmpathd::Demo *maybe_demo = demo ? &*demo : nullptr;
     try {
-        const config::Config configuration = read_configuration(options, maybe_demo);
+        const config::Config configuration = read_configuration(options, demo);
         return options.action == Options::Action::check ? check(configuration)
-                                                        : serve(options, configuration, maybe_demo);
+                                                        : serve(options, configuration, demo);
     } catch (const config::Errors &errors) {
         // --check prints its findings as its result; a start that fails complains.
         fmt::print(options.action == Options::Action::check ? stdout : stderr, "{}\n", errors.what());

@@ -7,12 +7,15 @@
 
 #include <algorithm>
 #include <sched.h>
+#include <utility>
 
 namespace nbdmpathd {
 
 namespace {
 
 constexpr std::size_t most_automatic_threads = 4;
+// From the end of shutdown_timeout: for sessions and paths to close.
+constexpr base::Duration time_to_give_up = std::chrono::seconds(1);
 
 std::size_t usable_cpus() {
     cpu_set_t cpus;
@@ -31,6 +34,7 @@ nbd::ServerLimits server_limits(const config::Limits &limits) {
 
 Daemon::Daemon(const config::Config &configuration)
     : configuration_(configuration)
+    , last_resort_(control_, base::Delegate<>::to<&Daemon::end_at_once>(*this))
     , nbd_(control_, *this, server_limits(configuration.limits))
     , admin_(control_, *this) {
     std::vector<MapPlan> plans = plan_maps(configuration_);
@@ -76,7 +80,7 @@ void Daemon::start_maps(std::vector<MapPlan> plans) {
     homes_open_ = homes_.size();
 }
 
-void Daemon::run() {
+bool Daemon::run() {
     signals_ = std::make_unique<Signals>(control_, base::Delegate<>::to<&Daemon::shut_down>(*this),
                                          base::Delegate<>::to<&Daemon::reload>(*this));
     for (const auto &loop : loops_)
@@ -85,6 +89,7 @@ void Daemon::run() {
         home->worker->post_from_anywhere([map = home->map.get()] { map->start(); });
     start_accepting_when_settled();
     control_.run();
+    return orderly_;
 }
 
 void Daemon::start_accepting_when_settled() {
@@ -99,14 +104,26 @@ void Daemon::start_accepting_when_settled() {
 void Daemon::reload() { base::log::warning("SIGHUP: reloading the configuration is not supported yet; nothing changed"); }
 
 void Daemon::shut_down() {
+    if (std::exchange(ending_, true)) {
+        end_at_once();
+        return;
+    }
     base::log::info("shutting down");
-    ending_ = true;
     nbd_.stop({});
     const base::Duration grace = configuration_.shutdown_timeout;
     for (const auto &home : homes_)
         home->worker->post_from_anywhere([map = home->map.get(), grace] { map->close(grace); });
+    last_resort_.start_in(grace + time_to_give_up);
     if (homes_.empty())
         control_.stop();
+}
+
+void Daemon::end_at_once() noexcept {
+    base::log::warning("ending at once, with requests in flight");
+    nbd_.stop({});
+    admin_.close();
+    orderly_ = false;
+    control_.stop();
 }
 
 Daemon::Home *Daemon::find_home(std::string_view name) const {

@@ -26,8 +26,10 @@ public:
     explicit Daemon(const config::Config &configuration);
     ~Daemon();
 
-    /// Serves until SIGTERM or SIGINT, then ends in an orderly way, within shutdown_timeout.
-    void run();
+    /// Serves until SIGTERM or SIGINT, then ends in an orderly way, within shutdown_timeout. False when it could not: at a
+    /// second signal, or because a request never came back. Then the object must not be destroyed, only the process ended;
+    /// its socket files are gone.
+    [[nodiscard]] bool run();
 
 private:
     struct Loop {
@@ -60,6 +62,7 @@ private:
     void start_maps(std::vector<MapPlan> plans);
     void start_accepting_when_settled();
     void shut_down();
+    void end_at_once() noexcept;
     void reload();
     [[nodiscard]] Home *find_home(std::string_view name) const;
 
@@ -71,6 +74,8 @@ private:
     std::size_t homes_open_ = 0;
     bool accepting_ = false;
     bool ending_ = false;
+    bool orderly_ = true;
+    base::Timer last_resort_; ///< a request that no backend gives back, as from a disk that hangs in the kernel
     nbd::Server nbd_;
     admin::Server admin_;
     std::unique_ptr<Signals> signals_;

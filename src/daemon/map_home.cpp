@@ -6,6 +6,7 @@
 #include "io/worker.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace nbdmpathd {
 
@@ -21,7 +22,8 @@ MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
     , map_(worker, plan_.name, plan_.options, *this)
     , keeper_(worker, map_, plan_.expected, *this)
     , sessions_(worker, map_, buffers_, plan_.limits,
-                nbd::ExportSessions::DropHeld::to<&multipath::Map::drop_held>(map_)) {
+                nbd::ExportSessions::DropHeld::to<&multipath::Map::drop_held>(map_))
+    , grace_(worker, base::Delegate<>::to<&MapHome::close_paths>(*this)) {
     for (const MapPlan::PathPlan &path : plan_.paths) {
         paths_.push_back({path.settings.name, path.type->create(worker, path.settings)});
         keeper_.add(path.settings.name, *paths_.back().backend);
@@ -112,19 +114,33 @@ void MapHome::message(std::span<const std::string> words) {
 void MapHome::close(base::Duration grace) {
     keeper_.stop();
     map_.shut_down();
+    grace_.start_in(grace);
     sessions_.shut_down(grace, base::Delegate<>::to<&MapHome::sessions_closed>(*this));
 }
 
 void MapHome::sessions_closed() noexcept {
+    sessions_open_ = false;
+    grace_.cancel();
+    close_paths();
+    tell_when_closed();
+}
+
+void MapHome::close_paths() noexcept {
+    if (std::exchange(closing_paths_, true))
+        return;
     paths_open_ = paths_.size();
     for (const OwnPath &path : paths_)
         path.backend->close(base::Delegate<>::to<&MapHome::path_closed>(*this));
-    if (paths_.empty())
-        observer_.map_closed(plan_.name);
 }
 
 void MapHome::path_closed() noexcept {
-    if (--paths_open_ == 0)
+    --paths_open_;
+    tell_when_closed();
+}
+
+void MapHome::tell_when_closed() noexcept {
+    // The sessions count each of their requests, so nothing is in flight any more.
+    if (!sessions_open_ && paths_open_ == 0)
         observer_.map_closed(plan_.name);
 }
 

@@ -83,7 +83,9 @@ private:
 
     void publish();
     void sessions_closed() noexcept;
+    void close_paths() noexcept;
     void path_closed() noexcept;
+    void tell_when_closed() noexcept;
 
     io::Worker &worker_;
     MapPlan plan_;
@@ -93,7 +95,10 @@ private:
     health::PathKeeper keeper_;
     std::vector<OwnPath> paths_;
     nbd::ExportSessions sessions_;
+    base::Timer grace_; ///< then the paths are closed under what is in flight
     std::size_t paths_open_ = 0;
+    bool sessions_open_ = true;
+    bool closing_paths_ = false;
     bool loaded_ = false; ///< the table is live: every path has answered or failed to
 };
 

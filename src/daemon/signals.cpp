@@ -7,7 +7,6 @@
 #include <asio/signal_set.hpp>
 
 #include <csignal>
-#include <unistd.h>
 
 namespace nbdmpathd {
 
@@ -22,9 +21,6 @@ struct Signals::Set {
             if (number == SIGHUP) {
                 reload();
             } else {
-                if (ending)
-                    ::_exit(0);
-                ending = true;
                 end();
             }
             wait();
@@ -34,7 +30,6 @@ struct Signals::Set {
     asio::signal_set signals;
     base::Delegate<> end;
     base::Delegate<> reload;
-    bool ending = false;
 };
 
 Signals::Signals(io::Worker &worker, base::Delegate<> end, base::Delegate<> reload)

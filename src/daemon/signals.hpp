@@ -11,8 +11,7 @@ class Worker;
 
 namespace nbdmpathd {
 
-/// SIGTERM and SIGINT: the first one calls `end` on the worker, the second one ends the process at once.
-/// SIGHUP calls `reload`. SIGPIPE is ignored.
+/// On the worker, SIGTERM and SIGINT call `end`, each time; SIGHUP calls `reload`. SIGPIPE is ignored.
 class Signals {
 public:
     Signals(io::Worker &worker, base::Delegate<> end, base::Delegate<> reload);
