@@ -84,7 +84,7 @@ void Session::wait_for_more() noexcept {
 
 bool Session::has_room() const noexcept {
     return requests_ < owner_.limits().requests_per_connection &&
-           output_.unsent_bytes() < owner_.limits().unsent_bytes_per_connection;
+           owed_bytes_ < owner_.limits().unsent_bytes_per_connection;
 }
 
 // False when it must wait for room; then the header stays where it is.
@@ -124,6 +124,9 @@ bool Session::admit(const wire::RequestHeader &header) noexcept {
     describe(header, request);
     request.data = buffer;
     ++requests_;
+    // Now, not when it is read: a whole turn of reads is with the device before the first of them is answered.
+    if (request.operation == block::Operation::read)
+        owed_bytes_ += request.length;
     input_.drop_header();
     if (writes)
         input_.take_payload(buffer, header.length);
@@ -223,8 +226,11 @@ void Session::release(base::List<SessionRequest> &requests) noexcept {
 }
 
 void Session::release(SessionRequest &request) noexcept {
-    if (request.data != nullptr)
+    if (request.data != nullptr) {
         owner_.payloads().give_back(request.data, request.length);
+        if (request.operation == block::Operation::read)
+            owed_bytes_ -= request.length;
+    }
     owner_.requests().end(request);
     --requests_;
 }

@@ -79,6 +79,7 @@ private:
     bool output_blocked_ = false; ///< until the socket takes more
     std::size_t requests_ = 0;    ///< from header to the last byte of the reply
     std::size_t in_device_ = 0;
+    std::size_t owed_bytes_ = 0; ///< of reads, from header to the last byte of the reply
     SessionRequest *receiving_ = nullptr; ///< its payload is coming in
     SessionRequest *refused_ = nullptr;   ///< its payload is being dropped
     wire::Error refusal_ = wire::Error::none;
