@@ -72,7 +72,7 @@ void Session::readable() noexcept {
 
 void Session::receive() {
     std::array<char, 16 << 10> block;
-    while (open() && !reader_.full()) {
+    while (open() && (ending_ || !reader_.full())) {
         const ssize_t got = ::recv(watch_.fd(), block.data(), block.size(), MSG_DONTWAIT);
         if (got > 0) {
             if (!ending_)
