@@ -18,6 +18,7 @@
 namespace io {
 
 namespace {
+constexpr int handlers_at_end = 1024;
 constexpr int handlers_per_turn = 64;
 constexpr int task_rounds_per_step = 16;
 constexpr auto watch_time = std::chrono::microseconds(20);
@@ -158,9 +159,10 @@ void Worker::run() {
         loop_->turn();
     // The next run may be much later.
     loop_->now_is_old = true;
-    // What was posted while stopping still runs, so that nobody waits for a step that never comes.
+    // What was posted while stopping still runs, so that nobody waits for a step that never comes. Bounded: a socket that
+    // is always readable must not keep us.
     loop_->run_tasks();
-    while (loop_->context.poll_one() != 0)
+    for (int i = 0; i < handlers_at_end && loop_->context.poll_one() != 0; ++i)
         loop_->run_tasks();
     loop_->stopping.store(false, std::memory_order_relaxed);
 }

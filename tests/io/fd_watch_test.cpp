@@ -181,3 +181,23 @@ TEST_CASE("a watch that waits may end with or after its worker's loop") {
     pair.watch.wait_read(counter.delegate());
     pair.watch.wait_write(counter.delegate());
 }
+
+TEST_CASE("a descriptor that stays readable does not keep the loop from stopping") {
+    io::Worker worker;
+    Pair pair(worker);
+    pair.send();
+    // Never reads what there is, and waits again.
+    struct Rearming {
+        io::FdWatch &watch;
+        io::Worker &worker;
+        int calls = 0;
+        void called() noexcept {
+            if (++calls == 10)
+                worker.stop();
+            watch.wait_read(base::Delegate<>::to<&Rearming::called>(*this));
+        }
+    } rearming{pair.watch, worker};
+    pair.watch.wait_read(base::Delegate<>::to<&Rearming::called>(rearming));
+    worker.run();
+    CHECK(rearming.calls >= 10);
+}

@@ -248,6 +248,18 @@ def test_a_second_sigterm_ends_at_once(rig):
     assert not rig.path("nbd.sock").exists() and not rig.path("admin.sock").exists()
 
 
+def test_an_admin_client_that_never_stops_talking_does_not_keep_the_server(rig):
+    rig.nbdmpathd(FILE.format(disk=rig.disk()))
+    talker = rig.start("talker", "sh", "-c", f"yes ls | {NBDMPATHCTL} -s {rig.path('admin.sock')}", start_new_session=True)
+    garbage = socket.socket(socket.AF_UNIX)
+    garbage.connect(str(rig.path("admin.sock")))
+    garbage.sendall(bytes(100000))
+    wait_for(lambda: "m" in talker.output(), what="the talker")
+    rig.daemon.signal(signal.SIGTERM)
+    assert rig.daemon.child.wait(10) == 0
+    garbage.close()
+
+
 def test_a_stopped_client_does_not_keep_the_server(rig):
     rig.nbdmpathd("shutdown_timeout: 2s\n" + FILE.format(disk=rig.disk()))
     fio = rig.start("fio", "fio", "--name=x", "--ioengine=nbd", f"--uri={rig.export('m')}", "--rw=randread",
