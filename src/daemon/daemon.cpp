@@ -149,13 +149,18 @@ void Daemon::visit(const std::string &map, Step step, Done done) {
     // `done` crosses threads twice and is destroyed where it came from.
     auto held_done = std::make_shared<Done>(std::move(done));
     home->worker->post_from_anywhere([this, home, step = std::move(step), held_done]() mutable {
-        std::optional<base::Error> error;
+        // An exception's text is shared between its copies: only plain values cross threads.
+        int code = 0;
+        std::string text;
         try {
             step(*home->map);
         } catch (const base::Error &caught) {
-            error = caught;
+            code = caught.code();
+            text = caught.what();
         }
-        control_.post_from_anywhere([held_done = std::move(held_done), error] { (*held_done)(error); });
+        control_.post_from_anywhere([held_done = std::move(held_done), code, text = std::move(text)] {
+            (*held_done)(code == 0 ? std::nullopt : std::optional<base::Error>(base::Error(code, text)));
+        });
     });
 }
 
