@@ -137,6 +137,7 @@ void Map::requeue(block::Request &request, block::Status status) noexcept {
     if (status.outcome == block::Outcome::path_delayed) {
         if (request.held_since_ns == 0)
             request.held_since_ns = scheduler_.now().time_since_epoch().count();
+        request.started_ns = scheduler_.now().time_since_epoch().count();
         delayed_.push_back(request);
         ++queue_size_;
         if (!delay_.active())
@@ -169,7 +170,15 @@ void Map::run_worker() noexcept {
 }
 
 void Map::release_delayed() noexcept {
-    held_.take_all(delayed_);
+    // Each waits its own time; they stand in the order of their shortages.
+    while (!delayed_.empty()) {
+        const base::TimePoint due{base::Duration(delayed_.front().started_ns) + shortage_delay};
+        if (due > scheduler_.now()) {
+            delay_.start_at(due);
+            break;
+        }
+        held_.push_back(delayed_.pop_front());
+    }
     kick();
 }
 
