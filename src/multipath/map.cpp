@@ -54,8 +54,7 @@ void Map::submit(block::Request &request) noexcept {
 Map::Mapped Map::map(block::Request &request, bool was_held) noexcept {
     const PriorityGroup *group_before = live_->current_group();
     Path *path = live_->path_for(request.length, scheduler_.now());
-    if (live_->current_group() != group_before && live_->current_group() != nullptr)
-        tell("PG_CURRENT", fmt::format("pg={}", live_->current_group()->number), false);
+    tell_group_change(group_before);
     if (was_held)
         --queue_size_;
     if ((path != nullptr && live_->queue_io()) || (path == nullptr && live_->queueing())) {
@@ -155,7 +154,9 @@ void Map::finish(block::Request &request, block::Status status) noexcept { reque
 void Map::run_worker() noexcept {
     if (queue_size_ == 0 || held_.empty())
         return;
+    const PriorityGroup *group_before = live_->current_group();
     live_->choose_if_none(0, scheduler_.now());
+    tell_group_change(group_before);
     const bool has_path = live_->current_path() != nullptr;
     if (has_path ? live_->queue_io() : live_->queueing())
         return;
@@ -295,6 +296,12 @@ void Map::give_up_waiting() noexcept {
     tell("NO_PATH_TIMEOUT", {}, false);
     set_queueing(false);
     queueing_timed_out_ = true;
+}
+
+void Map::tell_group_change(const PriorityGroup *before) noexcept {
+    const PriorityGroup *group = live_->current_group();
+    if (group != before && group != nullptr)
+        tell("PG_CURRENT", fmt::format("pg={}", group->number), false);
 }
 
 void Map::tell(std::string_view action, std::string details, bool counted) noexcept {

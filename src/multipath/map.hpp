@@ -93,6 +93,7 @@ private:
     void reinstate(Path &path) noexcept;
     void set_queueing(bool on) noexcept;
     void watch_for_no_path() noexcept;
+    void tell_group_change(const PriorityGroup *before) noexcept;
     void tell(std::string_view action, std::string details, bool counted = true) noexcept;
 
     void message_queueing(bool on);
