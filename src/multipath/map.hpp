@@ -113,7 +113,7 @@ private:
     std::size_t in_flight_ = 0;
     bool shut_down_ = false;
     block::CompletionQueue finished_;
-    DirtyPaths dirty_;
+    mutable DirtyPaths dirty_; ///< generation() makes it notice losses
     base::Task worker_;
     base::Timer delay_;
     base::Timer no_path_timer_;
