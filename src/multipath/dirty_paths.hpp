@@ -32,6 +32,7 @@ public:
     void flush(block::Request &request, const block::Device *except = nullptr);
     /// Looks for devices that lost what they held; true when this client's writes may be among it.
     bool has_lost(const block::Request &request) noexcept;
+    [[nodiscard]] std::size_t in_flight() const noexcept { return flushes_in_flight_; }
     /// Whether an acknowledged write awaits a flush.
     [[nodiscard]] bool any() const noexcept { return !dirty_.empty() || flushes_in_flight_ != 0; }
 

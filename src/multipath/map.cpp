@@ -31,7 +31,7 @@ Map::Map(base::Scheduler &scheduler, std::string name, MapOptions options, Obser
     , delay_(scheduler, base::Delegate<>::to<&Map::release_delayed>(*this))
     , no_path_timer_(scheduler, base::Delegate<>::to<&Map::give_up_waiting>(*this)) {}
 
-Map::~Map() { assert(queue_size_ == 0 && in_flight_ == 0 && finished_.empty()); }
+Map::~Map() { assert(queue_size_ == 0 && in_flight() == 0 && finished_.empty()); }
 
 void Map::load(std::unique_ptr<Table> table) {
     live_ = std::move(table);

@@ -63,7 +63,8 @@ public:
     [[nodiscard]] std::vector<std::string> dependencies() const; ///< path names, each once
     [[nodiscard]] std::uint64_t event_number() const noexcept { return event_number_; }
     [[nodiscard]] std::size_t held() const noexcept { return queue_size_; }
-    [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
+    /// Requests that a path has, the map's own flushes among them.
+    [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_ + dirty_.in_flight(); }
     /// Age of the oldest held request; zero when none is.
     [[nodiscard]] base::Duration held_oldest() const noexcept;
     [[nodiscard]] const MapOptions &options() const noexcept { return options_; }

@@ -177,6 +177,16 @@ TEST_CASE("a flush waits for the running round and gets one of its own") {
     CHECK(rig.order().substr(0, 7) == "3 flush"); // both share it
 }
 
+TEST_CASE("a running flush counts as in flight") {
+    Written rig;
+    rig.device("P1").holding = true;
+    rig.io_and(1, Operation::flush);
+    CHECK(rig.map.in_flight() == 1);
+    rig.device("P1").release();
+    rig.scheduler.run();
+    CHECK(rig.map.in_flight() == 0);
+}
+
 TEST_CASE("a write acknowledged while a flush runs needs the next flush") {
     Written rig;
     rig.device("P1").holding = true;
