@@ -183,7 +183,9 @@ void PathKeeper::probe_failed_paths() noexcept {
 void PathKeeper::probe(Kept &kept) noexcept {
     if (stopped_ || kept.probing)
         return;
-    if (kept.backend.geometry().size == 0) {
+    const block::Geometry &disk = kept.backend.geometry();
+    const std::uint64_t whole_blocks = disk.size - disk.size % disk.minimum_block;
+    if (whole_blocks == 0) {
         works(kept); // nothing to read
         return;
     }
@@ -191,8 +193,7 @@ void PathKeeper::probe(Kept &kept) noexcept {
     block::Request &request = kept.request;
     request.operation = block::Operation::read;
     request.offset = 0;
-    request.length = std::min<std::uint64_t>(std::max(kept.backend.geometry().minimum_block, 4096U),
-                                             kept.backend.geometry().size);
+    request.length = std::min<std::uint64_t>(std::max(disk.minimum_block, 4096U), whole_blocks);
     request.data = kept.buffer.get();
     request.push(*this, &kept);
     kept.backend.submit(request);
