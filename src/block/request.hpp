@@ -42,8 +42,9 @@ public:
     std::int64_t held_since_ns = 0;
     std::uint8_t retries = 0;
     std::uint64_t sent_generation = 0; ///< the device's, when it was given the request
-    /// For the device at the end only: when it was given the request, and a word of its own.
+    /// When a path was given the request; while a map lets it wait after a shortage, since when.
     std::int64_t started_ns = 0;
+    /// For the device at the end only: a word of its own.
     std::uint64_t device_word = 0;
 
     /// A layer that passes a request on puts itself here first, with what it needs to remember.

@@ -126,33 +126,31 @@ void PathKeeper::settle_if_all_answered() noexcept {
 }
 
 void PathKeeper::learn_geometry() noexcept {
-    const Kept *first = nullptr;
+    bool size_known = expected_.size.has_value();
     block::Geometry geometry;
+    geometry.size = expected_.size.value_or(0);
     geometry.read_only = expected_.read_only;
     for (const auto &kept : paths_) {
         if (kept->state != PathState::active)
             continue;
         const block::Geometry &one = kept->backend.geometry();
-        if (first == nullptr) {
-            first = kept.get();
-            geometry.size = expected_.size.value_or(one.size);
+        if (!size_known) {
+            size_known = true;
+            geometry.size = one.size;
         }
         if (expected_.size ? one.size < geometry.size : one.size != geometry.size)
             continue; // another disk: its blocks do not count
+        geometry_known_ = true;
         geometry.minimum_block = std::max(geometry.minimum_block, one.minimum_block);
         geometry.preferred_block = std::max({geometry.preferred_block, one.preferred_block, geometry.minimum_block});
         geometry.maximum_payload = std::min(geometry.maximum_payload, one.maximum_payload);
         geometry.read_only |= one.read_only;
         geometry.rotational |= one.rotational;
     }
-    if (first == nullptr) {
-        if (!expected_.size)
-            return;
-        geometry.size = *expected_.size; // clients may come before the first path does
-    } else {
-        geometry_known_ = true;
-        geometry.size -= geometry.size % geometry.minimum_block;
-    }
+    // A stated size is enough: clients may come before the first path does.
+    if (!size_known)
+        return;
+    geometry.size -= geometry.size % geometry.minimum_block;
     map_.set_geometry(geometry);
     observer_.geometry_known(geometry);
 }
@@ -185,7 +183,9 @@ void PathKeeper::probe_failed_paths() noexcept {
 void PathKeeper::probe(Kept &kept) noexcept {
     if (stopped_ || kept.probing)
         return;
-    if (kept.backend.geometry().size == 0) {
+    const block::Geometry &disk = kept.backend.geometry();
+    const std::uint64_t whole_blocks = disk.size - disk.size % disk.minimum_block;
+    if (whole_blocks == 0) {
         works(kept); // nothing to read
         return;
     }
@@ -193,8 +193,7 @@ void PathKeeper::probe(Kept &kept) noexcept {
     block::Request &request = kept.request;
     request.operation = block::Operation::read;
     request.offset = 0;
-    request.length = std::min<std::uint64_t>(std::max(kept.backend.geometry().minimum_block, 4096U),
-                                             kept.backend.geometry().size);
+    request.length = std::min<std::uint64_t>(std::max(disk.minimum_block, 4096U), whole_blocks);
     request.data = kept.buffer.get();
     request.push(*this, &kept);
     kept.backend.submit(request);

@@ -14,10 +14,19 @@ void DirtyPaths::wrote(block::Device &device, std::uint64_t generation) {
     dirty_.push_back({&device, generation});
 }
 
-bool DirtyPaths::has_lost(const block::Request &request) noexcept {
-    const auto lost = [](const Mark &mark) { return mark.device->generation() != mark.generation; };
-    if (std::erase_if(dirty_, lost) != 0)
+void DirtyPaths::look_for_losses() noexcept {
+    const auto is_lost = [](const Mark &mark) { return mark.device->generation() != mark.generation; };
+    bool found = std::erase_if(dirty_, is_lost) != 0;
+    // Marked, so that the end of its flush does not count the same loss again: clients may come between.
+    for (Mark &mark : flushing_)
+        if (!mark.counted_as_lost && is_lost(mark))
+            mark.counted_as_lost = found = true;
+    if (found)
         ++loss_epoch_;
+}
+
+bool DirtyPaths::has_lost(const block::Request &request) noexcept {
+    look_for_losses();
     return request.loss_epoch < loss_epoch_;
 }
 
@@ -58,7 +67,7 @@ void DirtyPaths::start_round() {
 void DirtyPaths::completed(block::Request &request, block::Status status) noexcept {
     const Mark &mark = *static_cast<const Mark *>(request.popped());
     // A flush that a restarted server answered covers nothing of what the dead one held.
-    if (!status.ok() || mark.device->generation() != mark.generation)
+    if (!mark.counted_as_lost && (!status.ok() || mark.device->generation() != mark.generation))
         ++loss_epoch_;
     requests_.end(request);
     if (--flushes_in_flight_ == 0)

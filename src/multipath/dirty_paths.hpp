@@ -18,7 +18,11 @@ class DirtyPaths final : private block::Layer {
 public:
     DirtyPaths(base::Scheduler &scheduler, block::CompletionQueue &finished) noexcept;
 
-    [[nodiscard]] std::uint64_t loss_epoch() const noexcept { return loss_epoch_; }
+    /// The epoch of a client that comes now: what is lost already is not its loss.
+    [[nodiscard]] std::uint64_t loss_epoch() noexcept {
+        look_for_losses();
+        return loss_epoch_;
+    }
 
     /// A write, trim or write_zeroes without FUA was acknowledged by `device`, which had this generation when it got it:
     /// the connection may have been lost between the answer and now.
@@ -28,6 +32,7 @@ public:
     void flush(block::Request &request, const block::Device *except = nullptr);
     /// Looks for devices that lost what they held; true when this client's writes may be among it.
     bool has_lost(const block::Request &request) noexcept;
+    [[nodiscard]] std::size_t in_flight() const noexcept { return flushes_in_flight_; }
     /// Whether an acknowledged write awaits a flush.
     [[nodiscard]] bool any() const noexcept { return !dirty_.empty() || flushes_in_flight_ != 0; }
 
@@ -35,8 +40,10 @@ private:
     struct Mark {
         block::Device *device;
         std::uint64_t generation; ///< of the device when it was written to
+        bool counted_as_lost = false;
     };
     void completed(block::Request &request, block::Status status) noexcept override;
+    void look_for_losses() noexcept;
     void start_round();
     void end_round() noexcept;
 

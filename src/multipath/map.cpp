@@ -31,7 +31,7 @@ Map::Map(base::Scheduler &scheduler, std::string name, MapOptions options, Obser
     , delay_(scheduler, base::Delegate<>::to<&Map::release_delayed>(*this))
     , no_path_timer_(scheduler, base::Delegate<>::to<&Map::give_up_waiting>(*this)) {}
 
-Map::~Map() { assert(queue_size_ == 0 && in_flight_ == 0 && finished_.empty()); }
+Map::~Map() { assert(queue_size_ == 0 && in_flight() == 0 && finished_.empty()); }
 
 void Map::load(std::unique_ptr<Table> table) {
     live_ = std::move(table);
@@ -54,8 +54,7 @@ void Map::submit(block::Request &request) noexcept {
 Map::Mapped Map::map(block::Request &request, bool was_held) noexcept {
     const PriorityGroup *group_before = live_->current_group();
     Path *path = live_->path_for(request.length, scheduler_.now());
-    if (live_->current_group() != group_before && live_->current_group() != nullptr)
-        tell("PG_CURRENT", fmt::format("pg={}", live_->current_group()->number), false);
+    tell_group_change(group_before);
     if (was_held)
         --queue_size_;
     if ((path != nullptr && live_->queue_io()) || (path == nullptr && live_->queueing())) {
@@ -137,6 +136,7 @@ void Map::requeue(block::Request &request, block::Status status) noexcept {
     if (status.outcome == block::Outcome::path_delayed) {
         if (request.held_since_ns == 0)
             request.held_since_ns = scheduler_.now().time_since_epoch().count();
+        request.started_ns = scheduler_.now().time_since_epoch().count();
         delayed_.push_back(request);
         ++queue_size_;
         if (!delay_.active())
@@ -154,7 +154,9 @@ void Map::finish(block::Request &request, block::Status status) noexcept { reque
 void Map::run_worker() noexcept {
     if (queue_size_ == 0 || held_.empty())
         return;
+    const PriorityGroup *group_before = live_->current_group();
     live_->choose_if_none(0, scheduler_.now());
+    tell_group_change(group_before);
     const bool has_path = live_->current_path() != nullptr;
     if (has_path ? live_->queue_io() : live_->queueing())
         return;
@@ -169,7 +171,15 @@ void Map::run_worker() noexcept {
 }
 
 void Map::release_delayed() noexcept {
-    held_.take_all(delayed_);
+    // Each waits its own time; they stand in the order of their shortages.
+    while (!delayed_.empty()) {
+        const base::TimePoint due{base::Duration(delayed_.front().started_ns) + shortage_delay};
+        if (due > scheduler_.now()) {
+            delay_.start_at(due);
+            break;
+        }
+        held_.push_back(delayed_.pop_front());
+    }
     kick();
 }
 
@@ -286,6 +296,12 @@ void Map::give_up_waiting() noexcept {
     tell("NO_PATH_TIMEOUT", {}, false);
     set_queueing(false);
     queueing_timed_out_ = true;
+}
+
+void Map::tell_group_change(const PriorityGroup *before) noexcept {
+    const PriorityGroup *group = live_->current_group();
+    if (group != before && group != nullptr)
+        tell("PG_CURRENT", fmt::format("pg={}", group->number), false);
 }
 
 void Map::tell(std::string_view action, std::string details, bool counted) noexcept {

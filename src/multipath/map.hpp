@@ -63,7 +63,8 @@ public:
     [[nodiscard]] std::vector<std::string> dependencies() const; ///< path names, each once
     [[nodiscard]] std::uint64_t event_number() const noexcept { return event_number_; }
     [[nodiscard]] std::size_t held() const noexcept { return queue_size_; }
-    [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
+    /// Requests that a path has, the map's own flushes among them.
+    [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_ + dirty_.in_flight(); }
     /// Age of the oldest held request; zero when none is.
     [[nodiscard]] base::Duration held_oldest() const noexcept;
     [[nodiscard]] const MapOptions &options() const noexcept { return options_; }
@@ -93,6 +94,7 @@ private:
     void reinstate(Path &path) noexcept;
     void set_queueing(bool on) noexcept;
     void watch_for_no_path() noexcept;
+    void tell_group_change(const PriorityGroup *before) noexcept;
     void tell(std::string_view action, std::string details, bool counted = true) noexcept;
 
     void message_queueing(bool on);
@@ -112,7 +114,7 @@ private:
     std::size_t in_flight_ = 0;
     bool shut_down_ = false;
     block::CompletionQueue finished_;
-    DirtyPaths dirty_;
+    mutable DirtyPaths dirty_; ///< generation() makes it notice losses
     base::Task worker_;
     base::Timer delay_;
     base::Timer no_path_timer_;

@@ -7,17 +7,24 @@
 #include "fakes/manual_scheduler.hpp"
 #include "multipath/map.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <map>
 #include <memory>
 #include <sstream>
 
-/// A map over fake devices P1, P2, … (made when a table names them), a client, and short words for what the scenarios
-/// of the semantics reference (section 6.2) do: `io(3)`, `message("fail_path P1")`, `status()`.
-class Rig final : public multipath::DeviceSet, public multipath::Observer, private block::Layer {
+/// A map over fake devices P1, P2, … (made when a table names them), a client, and short words for what the
+/// scenarios of the semantics reference (section 6.2) do: `io(3)`, `message("fail_path P1")`, `status()`.
+class Rig : public multipath::DeviceSet, public multipath::Observer, private block::Layer {
 public:
-    explicit Rig(const std::string &table, multipath::MapOptions options = {}) : map(scheduler, "m", options, *this) {
-        map.load(multipath::Table::parse(table, *this));
+    /// `unreachable`: the paths that are loaded failed.
+    explicit Rig(const std::string &table, multipath::MapOptions options = {},
+                 std::vector<std::string> unreachable_paths = {})
+        : unreachable(std::move(unreachable_paths))
+        , map(scheduler, "m", options, *this) {
+        auto parsed = multipath::Table::parse(table, *this);
+        live = parsed.get();
+        map.load(std::move(parsed));
     }
     ~Rig() {
         for (auto &[name, device] : devices_)
@@ -29,7 +36,7 @@ public:
     multipath::PathDevice find(std::string_view name) override {
         if (name.substr(0, 1) != "P")
             return {};
-        return {&device(std::string(name)), unreachable.empty() || unreachable != name};
+        return {&device(std::string(name)), std::ranges::find(unreachable, name) == unreachable.end()};
     }
     fakes::FakeDevice &device(const std::string &name) {
         auto &slot = devices_[name];
@@ -100,6 +107,8 @@ public:
         return grown;
     }
     void break_path(const std::string &name) { device(name).answer = block::Status::path_error(EIO); }
+    /// How often a line stands in the event stream.
+    [[nodiscard]] long told(std::string_view line) const { return std::ranges::count(events, line); }
     void repair_path(const std::string &name) { device(name).answer = block::Status::success(); }
 
     fakes::ManualScheduler scheduler;
@@ -108,13 +117,16 @@ public:
     std::vector<std::string> warnings;
     std::vector<std::string> results;
     std::string last_error;
-    std::string unreachable; ///< the path that find() reports as not usable
+    std::vector<std::string> unreachable; ///< paths that find() reports as not usable
+    const multipath::Table *live = nullptr;
     std::uint64_t client_epoch = 0;
 
 private:
     void completed(block::Request &request, block::Status status) noexcept override {
         const auto index = reinterpret_cast<std::size_t>(request.popped());
-        results[index] = results[index] != "pending" ? "twice" : status.ok() ? "ok" : base::errno_name(status.error);
+        results[index] = results[index] != "pending" ? "twice"
+                         : status.ok()               ? "ok"
+                                                     : base::errno_name(status.error);
     }
     static std::string without_last_blank(const std::string &text) {
         return text.empty() || text.back() != ' ' ? text + "?" : text.substr(0, text.size() - 1);

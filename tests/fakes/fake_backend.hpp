@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "backend/backend.hpp"
+#include "block/completion_queue.hpp"
+
+namespace fakes {
+
+/// A backend that comes up and goes down when a test says so. Reads are answered with `answer`, or kept until
+/// release().
+class FakeBackend final : public backend::Backend {
+public:
+    explicit FakeBackend(base::Scheduler &scheduler)
+        : finished_(scheduler) {
+        disk.size = 1 << 20;
+    }
+
+    void open(backend::Observer &observer) override { observer_ = &observer; }
+    void close(base::Delegate<> closed) noexcept override { closed(); }
+    void submit(block::Request &request) noexcept override {
+        ++reads;
+        last_length = request.length;
+        if (holding)
+            held_.push_back(request);
+        else
+            finished_.add(request, up_ ? answer : block::Status::path_error(ENOTCONN));
+    }
+    [[nodiscard]] const block::Geometry &geometry() const noexcept override { return disk; }
+    [[nodiscard]] bool up() const noexcept override { return up_; }
+    [[nodiscard]] std::size_t in_flight() const noexcept override { return 0; }
+
+    void come_up() {
+        up_ = true;
+        observer_->path_up(*this);
+    }
+    void go_down() {
+        up_ = false;
+        while (!held_.empty())
+            finished_.add(held_.pop_front(), block::Status::path_error(ENOTCONN));
+        observer_->path_down(*this, "gone");
+    }
+    void release() {
+        holding = false;
+        while (!held_.empty())
+            finished_.add(held_.pop_front(), answer);
+    }
+
+    block::Geometry disk;
+    block::Status answer;
+    bool holding = false;
+    int reads = 0;
+    std::uint64_t last_length = 0;
+
+private:
+    block::CompletionQueue finished_;
+    base::List<block::Request> held_;
+    backend::Observer *observer_ = nullptr;
+    bool up_ = false;
+};
+
+} // namespace fakes

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "fakes/fake_backend.hpp"
+#include "fakes/manual_scheduler.hpp"
+#include "health/path_keeper.hpp"
+
+/// A map of one group over two fake backends, A and B, put together as the daemon does.
+struct Rig final : health::KeeperObserver, multipath::Observer, multipath::DeviceSet {
+    explicit Rig(health::Expected expected = {})
+        : keeper(scheduler, map, expected, *this) {
+        keeper.add("A", a);
+        keeper.add("B", b);
+        keeper.start();
+    }
+    ~Rig() {
+        keeper.stop();
+        a.release();
+        b.release();
+        scheduler.run();
+    }
+    /// Both paths up, the table loaded.
+    void both_up() {
+        a.come_up();
+        b.come_up();
+        scheduler.run();
+    }
+    void paths_settled() noexcept override {
+        ++settled;
+        map.load(multipath::Table::parse("0 0 1 1 round-robin 0 2 0 A B", *this));
+    }
+    void geometry_known(const block::Geometry &geometry) noexcept override { known.push_back(geometry); }
+    void path_notice(std::string_view text, bool bad) noexcept override {
+        (bad ? bad_news : news).emplace_back(text);
+    }
+    void event(const multipath::Event &event) noexcept override {
+        if (event.action == "PATH_FAILED")
+            keeper.path_failed();
+    }
+    void warning(std::string_view) noexcept override {}
+    multipath::PathDevice find(std::string_view name) override {
+        fakes::FakeBackend &backend = name == "A" ? a : b;
+        return {&backend, keeper.usable(backend)};
+    }
+    /// "AF": the first path is active, the second failed.
+    [[nodiscard]] std::string paths() const {
+        const std::string text = map.info_text();
+        return {text[text.find("A ", 20) + 2], text[text.find("B ") + 2]};
+    }
+    void message(const std::vector<std::string> &words) { map.message(words); }
+
+    fakes::ManualScheduler scheduler;
+    fakes::FakeBackend a{scheduler};
+    fakes::FakeBackend b{scheduler};
+    multipath::Map map{scheduler, "m", {}, *this};
+    int settled = 0;
+    std::vector<block::Geometry> known;
+    std::vector<std::string> news;
+    std::vector<std::string> bad_news;
+    health::PathKeeper keeper;
+};
