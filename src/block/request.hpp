@@ -20,6 +20,9 @@ class Layer {
 public:
     /// `request` is the layer's again; its own frame is already taken off. Never called from inside submit().
     virtual void completed(Request &request, Status status) noexcept = 0;
+    /// Whoever made requests and wants no more done for them: its client is gone (design D5). What is with a path
+    /// ends there; it is not sent again and does not wait.
+    [[nodiscard]] virtual bool abandoned() const noexcept { return false; }
 
 protected:
     ~Layer() = default;

@@ -132,6 +132,10 @@ void Map::requeue(block::Request &request, block::Status status) noexcept {
     } else {
         fail(path);
     }
+    if (request.origin()->abandoned()) {
+        finish(request, block::Status::target_error(ESHUTDOWN));
+        return;
+    }
     request.retries = 0;
     if (status.outcome == block::Outcome::path_delayed) {
         if (request.held_since_ns == 0)

@@ -26,6 +26,7 @@ public:
     void hang_up(std::string_view why) noexcept;
 
     void completed(block::Request &request, block::Status status) noexcept override;
+    [[nodiscard]] bool abandoned() const noexcept override { return gone_; }
 
     [[nodiscard]] const std::string &peer() const noexcept { return connection_.peer; }
 
@@ -60,6 +61,7 @@ private:
 
     // Ending.
     void finish() noexcept;
+    void drop_held() noexcept;
     void linger() noexcept;
     void close() noexcept;
     void watch_dog() noexcept;
@@ -75,6 +77,7 @@ private:
     ReplyWriter output_;
     State state_ = State::serving;
     bool shutting_down_ = false;
+    bool gone_ = false; ///< nobody reads the answers: nothing is to wait or to be sent again
     bool paused_ = false;         ///< a complete request waits in input_ for room
     bool output_blocked_ = false; ///< until the socket takes more
     std::size_t requests_ = 0;    ///< from header to the last byte of the reply

@@ -85,10 +85,15 @@ void Session::discard_input() noexcept {
         else if (in_device_ > 0)
             // A peer that is gone must not write any more through requests that wait for a path; one that
             // only closed its sending side gets an error for those.
-            owner_.drop_held(*this);
+            drop_held();
         return; // at the end of the stream there is nothing more to wait for
     }
     read();
+}
+
+void Session::drop_held() noexcept {
+    gone_ = true;
+    owner_.drop_held(*this);
 }
 
 void Session::hang_up(std::string_view why) noexcept {
@@ -118,7 +123,7 @@ void Session::close() noexcept {
     if (in_device_ == 0)
         owner_.ended(*this);
     else
-        owner_.drop_held(*this); // the last of them to come back ends the session
+        drop_held(); // the last of them to come back ends the session
 }
 
 // Only while something is owed: an idle session has no timer running. One per session, re-armed at most when
@@ -159,7 +164,7 @@ void Session::look_for_the_peer() noexcept {
     if ((state & (POLLHUP | POLLERR)) != 0)
         hang_up("client closed the connection");
     else if ((state & POLLRDHUP) != 0 && in_device_ > 0)
-        owner_.drop_held(*this);
+        drop_held();
 }
 
 } // namespace nbd

@@ -214,3 +214,17 @@ TEST_CASE("in-flight requests are counted") {
     rig.scheduler.run();
     CHECK(rig.map.in_flight() == 0);
 }
+
+TEST_CASE("a request of a client that is gone is not sent again when its path fails") {
+    Rig rig(queueing(T4));
+    rig.device("P1").holding = true;
+    rig.io_and(1, block::Operation::write);
+    rig.order();
+    rig.client_gone = true;
+    rig.device("P1").lose_connection();
+    rig.scheduler.run();
+    CHECK(rig.results.back() == "ESHUTDOWN");
+    CHECK(rig.order().empty());
+    CHECK(rig.map.held() == 0);
+    CHECK(rig.status() == "2 0 0 0 2 1 A 0 2 0 P1 F 1 P2 A 0 E 0 2 0 P3 A 0 P4 A 0");
+}

@@ -120,8 +120,10 @@ public:
     std::vector<std::string> unreachable; ///< paths that find() reports as not usable
     const multipath::Table *live = nullptr;
     std::uint64_t client_epoch = 0;
+    bool client_gone = false;
 
 private:
+    [[nodiscard]] bool abandoned() const noexcept override { return client_gone; }
     void completed(block::Request &request, block::Status status) noexcept override {
         const auto index = reinterpret_cast<std::size_t>(request.popped());
         results[index] = results[index] != "pending" ? "twice"
