@@ -69,9 +69,14 @@ int main(int count, char **words) {
     try {
         const Options options = nbdmpathd::parse_options(count, words);
         switch (options.action) {
-        case Options::Action::print_help: fmt::print("{}", nbdmpathd::usage()); return 0;
-        case Options::Action::print_version: fmt::print("nbdmpathd {}\n", NBDMPATH_VERSION); return 0;
-        default: break;
+        case Options::Action::print_help:
+            fmt::print("{}", nbdmpathd::usage());
+            return 0;
+        case Options::Action::print_version:
+            fmt::print("nbdmpathd {}\n", NBDMPATH_VERSION);
+            return 0;
+        default:
+            break;
         }
         try {
             return run(options);

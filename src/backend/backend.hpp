@@ -32,16 +32,18 @@ protected:
 };
 
 /// The end of a path: a file, a remote server, a LUN. Connects, reconnects with back-off (50 ms doubling to
-/// `reconnect_delay`), and serves requests while it is up; a request submitted while it is down completes with a path
-/// error ENOTCONN. It never repeats a request by itself. Owned by the map's assembly; lives on one worker.
+/// `reconnect_delay`), and serves requests while it is up; a request submitted while it is down completes
+/// with a path error ENOTCONN. It never repeats a request by itself. Owned by the map's assembly; lives on
+/// one worker.
 class Backend : public block::Device {
 public:
     virtual ~Backend() = default;
 
     /// Starts connecting, in the background.
     virtual void open(Observer &observer) = 0;
-    /// Ends everything: what is in flight completes (with its result, or a path error), then `closed` is called, never
-    /// inside close(). After that the backend may be destroyed. The observer hears nothing any more.
+    /// Ends everything: what is in flight completes (with its result, or a path error), then `closed` is
+    /// called, never inside close(). After that the backend may be destroyed. The observer hears nothing any
+    /// more.
     virtual void close(base::Delegate<> closed) noexcept = 0;
 
     [[nodiscard]] virtual bool up() const noexcept = 0;
@@ -64,8 +66,8 @@ struct Type {
     std::span<const base::Key> keys;
     /// Throws base::Error when the URI is not right (only its text is looked at: no I/O).
     void (*check_uri)(std::string_view uri);
-    /// Two paths with the same text see one cache and one disk by themselves (design D4: one inode, one server, no
-    /// cache at all); may look at the file system, connects to nothing. Empty: unknown.
+    /// Two paths with the same text see one cache and one disk by themselves (design D4: one inode, one
+    /// server, no cache at all); may look at the file system, connects to nothing. Empty: unknown.
     std::string (*cache_identity)(std::string_view uri, const base::KeyValues &values);
     /// Throws base::Error when a value of the keys is out of its range; nullptr: there is nothing to check.
     void (*check_values)(const base::KeyValues &values);

@@ -11,7 +11,8 @@ std::size_t BufferPool::class_of(std::size_t size) noexcept {
     assert(size <= largest);
     if (size <= smallest)
         return 0;
-    return static_cast<std::size_t>(std::bit_width(size - 1)) - static_cast<std::size_t>(std::bit_width(smallest - 1));
+    return static_cast<std::size_t>(std::bit_width(size - 1)) -
+           static_cast<std::size_t>(std::bit_width(smallest - 1));
 }
 
 BufferPool::~BufferPool() {

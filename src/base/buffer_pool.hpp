@@ -16,7 +16,9 @@ public:
 
     /// Hands out at most `limit` bytes at a time, except that one buffer can always be had when none is out:
     /// so a limit below one request slows down and does not lock up.
-    BufferPool(Scheduler &scheduler, std::size_t limit) noexcept : scheduler_(scheduler), limit_(limit) {}
+    BufferPool(Scheduler &scheduler, std::size_t limit) noexcept
+        : scheduler_(scheduler)
+        , limit_(limit) {}
     BufferPool(const BufferPool &) = delete;
     BufferPool &operator=(const BufferPool &) = delete;
     ~BufferPool();

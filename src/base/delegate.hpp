@@ -5,11 +5,13 @@ namespace base {
 
 /// A member function bound to its object: two pointers, no ownership, no allocation.
 /// The object outlives the delegate. Example: `Delegate<>::to<&Session::readable>(*this)`.
-template <typename... Arguments> class Delegate {
+template <typename... Arguments>
+class Delegate {
 public:
     Delegate() = default;
 
-    template <auto method, typename Object> static Delegate to(Object &object) noexcept {
+    template <auto method, typename Object>
+    static Delegate to(Object &object) noexcept {
         Delegate result;
         result.object_ = &object;
         result.call_ = [](void *self, Arguments... arguments) noexcept {

@@ -13,10 +13,13 @@ namespace base {
 /// where it can be answered. `code` is an errno value; the admin socket prints its name.
 class Error : public std::runtime_error {
 public:
-    Error(int code, const std::string &text) : std::runtime_error(text), code_(code) {}
+    Error(int code, const std::string &text)
+        : std::runtime_error(text)
+        , code_(code) {}
     template <typename... Arguments>
     Error(int code, fmt::format_string<Arguments...> format, Arguments &&...arguments)
-        : std::runtime_error(fmt::format(format, std::forward<Arguments>(arguments)...)), code_(code) {}
+        : std::runtime_error(fmt::format(format, std::forward<Arguments>(arguments)...))
+        , code_(code) {}
 
     [[nodiscard]] int code() const noexcept { return code_; }
 

@@ -28,10 +28,13 @@ using KeyValue = std::variant<bool, std::uint64_t, std::chrono::milliseconds, st
 /// Checked values by key name, every default filled in (number and size are std::uint64_t).
 class KeyValues {
 public:
-    void set(std::string_view name, KeyValue value) { values_.insert_or_assign(std::string(name), std::move(value)); }
+    void set(std::string_view name, KeyValue value) {
+        values_.insert_or_assign(std::string(name), std::move(value));
+    }
     [[nodiscard]] bool has(std::string_view name) const { return values_.find(name) != values_.end(); }
     /// The key was declared with this type and has a value or a default: a programming error otherwise.
-    template <typename T> [[nodiscard]] const T &get(std::string_view name) const {
+    template <typename T>
+    [[nodiscard]] const T &get(std::string_view name) const {
         return std::get<T>(values_.find(name)->second);
     }
     bool operator==(const KeyValues &) const = default;
@@ -41,7 +44,8 @@ private:
 };
 
 /// Reads `text` as `kind` (sizes: K/M/G/T, KiB…, binary; durations: ms/s/m, without unit seconds;
-/// booleans: true/false/yes/no/on/off). Throws base::Error(EINVAL) that says what is expected, with an example.
+/// booleans: true/false/yes/no/on/off). Throws base::Error(EINVAL) that says what is expected, with an
+/// example.
 KeyValue parse_value(KeyKind kind, std::string_view text);
 
 } // namespace base

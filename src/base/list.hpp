@@ -25,14 +25,16 @@ public:
     }
 
 private:
-    template <typename T> friend class List;
+    template <typename T>
+    friend class List;
     ListHook *previous_ = nullptr;
     ListHook *next_ = nullptr;
 };
 
 /// A FIFO of elements it does not own. An element leaves by pop_front(), unlink() or take_all().
 /// `T` derives from ListHook. The list knows no length: whoever needs one counts.
-template <typename T> class List {
+template <typename T>
+class List {
 public:
     List() noexcept { reset(); }
     List(const List &) = delete;
@@ -69,12 +71,14 @@ public:
     }
 
     /// Calls `visit(element)` for each; `visit` may unlink the element it is given, no other.
-    template <typename Visit> void for_each(Visit visit) const {
+    template <typename Visit>
+    void for_each(Visit visit) const {
         const auto visit_const = [&visit](const T &element) { visit(element); };
         for (const ListHook *at = head_.next_; at != &head_; at = at->next_)
             visit_const(static_cast<const T &>(*at));
     }
-    template <typename Visit> void for_each(Visit visit) {
+    template <typename Visit>
+    void for_each(Visit visit) {
         for (ListHook *at = head_.next_; at != &head_;) {
             ListHook *following = at->next_;
             visit(static_cast<T &>(*at));

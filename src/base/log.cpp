@@ -20,7 +20,9 @@ constexpr std::array<Name, 5> names{{{"trace", Level::trace, spdlog::level::trac
                                      {"warning", Level::warning, spdlog::level::warn},
                                      {"error", Level::error, spdlog::level::err}}};
 
-spdlog::level::level_enum native(Level level) noexcept { return names[static_cast<std::size_t>(level)].native; }
+spdlog::level::level_enum native(Level level) noexcept {
+    return names[static_cast<std::size_t>(level)].native;
+}
 
 spdlog::logger &logger() {
     static const auto instance = [] {

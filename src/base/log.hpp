@@ -16,18 +16,22 @@ void set_level(Level level);
 [[nodiscard]] bool enabled(Level level) noexcept;
 void write(Level level, std::string_view text);
 
-template <typename... A> void debug(fmt::format_string<A...> format, A &&...arguments) {
+template <typename... A>
+void debug(fmt::format_string<A...> format, A &&...arguments) {
     if (enabled(Level::debug))
         write(Level::debug, fmt::format(format, std::forward<A>(arguments)...));
 }
-template <typename... A> void info(fmt::format_string<A...> format, A &&...arguments) {
+template <typename... A>
+void info(fmt::format_string<A...> format, A &&...arguments) {
     if (enabled(Level::info))
         write(Level::info, fmt::format(format, std::forward<A>(arguments)...));
 }
-template <typename... A> void warning(fmt::format_string<A...> format, A &&...arguments) {
+template <typename... A>
+void warning(fmt::format_string<A...> format, A &&...arguments) {
     write(Level::warning, fmt::format(format, std::forward<A>(arguments)...));
 }
-template <typename... A> void error(fmt::format_string<A...> format, A &&...arguments) {
+template <typename... A>
+void error(fmt::format_string<A...> format, A &&...arguments) {
     write(Level::error, fmt::format(format, std::forward<A>(arguments)...));
 }
 

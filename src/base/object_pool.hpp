@@ -10,16 +10,18 @@
 
 namespace base {
 
-/// Objects of one type, made and ended without touching the heap once warm. Grows by chunks, shrinks at its end.
-/// One thread. Every object is returned before the pool ends.
-template <typename T, std::size_t chunk_size = 64> class ObjectPool {
+/// Objects of one type, made and ended without touching the heap once warm. Grows by chunks, shrinks at its
+/// end. One thread. Every object is returned before the pool ends.
+template <typename T, std::size_t chunk_size = 64>
+class ObjectPool {
 public:
     ObjectPool() = default;
     ObjectPool(const ObjectPool &) = delete;
     ObjectPool &operator=(const ObjectPool &) = delete;
     ~ObjectPool() { assert(in_use_ == 0); }
 
-    template <typename... Arguments> T &make(Arguments &&...arguments) {
+    template <typename... Arguments>
+    T &make(Arguments &&...arguments) {
         if (free_ == nullptr)
             grow();
         Slot *slot = free_;

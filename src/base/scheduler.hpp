@@ -17,7 +17,8 @@ using Duration = Clock::duration;
 /// while it runs makes it run once more (the "kick" of the semantics reference).
 class Task : public ListHook {
 public:
-    explicit Task(Delegate<> action) noexcept : action_(action) {}
+    explicit Task(Delegate<> action) noexcept
+        : action_(action) {}
     ~Task() { withdraw(); }
 
     [[nodiscard]] bool pending() const noexcept { return linked(); }
@@ -38,7 +39,9 @@ class TimerQueue;
 /// A one-shot alarm. Owned by the object it serves; its destructor cancels it.
 class Timer {
 public:
-    Timer(Scheduler &scheduler, Delegate<> action) noexcept : scheduler_(scheduler), action_(action) {}
+    Timer(Scheduler &scheduler, Delegate<> action) noexcept
+        : scheduler_(scheduler)
+        , action_(action) {}
     Timer(const Timer &) = delete;
     Timer &operator=(const Timer &) = delete;
     ~Timer() { cancel(); }

@@ -6,12 +6,13 @@
 
 namespace block {
 
-/// Ends requests a little later, never inside submit(). A device owns one and adds what is done; the layer above
-/// hears of it in a step of its own, in order.
+/// Ends requests a little later, never inside submit(). A device owns one and adds what is done; the layer
+/// above hears of it in a step of its own, in order.
 class CompletionQueue {
 public:
     explicit CompletionQueue(base::Scheduler &scheduler) noexcept
-        : scheduler_(scheduler), task_(base::Delegate<>::to<&CompletionQueue::deliver>(*this)) {}
+        : scheduler_(scheduler)
+        , task_(base::Delegate<>::to<&CompletionQueue::deliver>(*this)) {}
 
     void add(Request &request, Status status) noexcept {
         request.device_word = pack(status);

@@ -20,16 +20,17 @@ class Layer {
 public:
     /// `request` is the layer's again; its own frame is already taken off. Never called from inside submit().
     virtual void completed(Request &request, Status status) noexcept = 0;
-    /// Whoever made requests and wants no more done for them: its client is gone (design D5). What is with a path
-    /// ends there; it is not sent again and does not wait.
+    /// Whoever made requests and wants no more done for them: its client is gone (design D5). What is with a
+    /// path ends there; it is not sent again and does not wait.
     [[nodiscard]] virtual bool abandoned() const noexcept { return false; }
 
 protected:
     ~Layer() = default;
 };
 
-/// One I/O on its way down the layers and back. Owned by who made it (a session takes it from a pool); lent to a
-/// device by submit() until completed(). At any time it stands in at most one list, that of the layer it is at.
+/// One I/O on its way down the layers and back. Owned by who made it (a session takes it from a pool); lent
+/// to a device by submit() until completed(). At any time it stands in at most one list, that of the layer it
+/// is at.
 class Request : public base::ListHook {
 public:
     Operation operation = Operation::read;
@@ -39,7 +40,8 @@ public:
     std::uint64_t offset = 0;
     std::uint64_t length = 0;  ///< bytes; 0 for flush
     std::byte *data = nullptr; ///< read and write: `length` bytes, the requester's until completion
-    /// The device's loss epoch when the client connected: a flush of an older epoch must fail (design D4, D10).
+    /// The device's loss epoch when the client connected: a flush of an older epoch must fail (design D4,
+    /// D10).
     std::uint64_t loss_epoch = 0;
     /// For a map only: when the request was first held (0: never), how often its path asked to try again.
     std::int64_t held_since_ns = 0;
@@ -62,7 +64,9 @@ public:
         frames_[frames_in_use_++] = {&layer, pointer};
     }
     /// Who made the request.
-    [[nodiscard]] const Layer *origin() const noexcept { return frames_in_use_ == 0 ? nullptr : frames_[0].layer; }
+    [[nodiscard]] const Layer *origin() const noexcept {
+        return frames_in_use_ == 0 ? nullptr : frames_[0].layer;
+    }
     /// The pointer of the frame that was taken off last: valid inside completed().
     [[nodiscard]] void *popped() const noexcept { return frames_[frames_in_use_].pointer; }
 

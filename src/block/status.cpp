@@ -12,14 +12,14 @@ struct Row {
 
 // Semantics reference 4.5, local errors. What stands in no row is the path's fault.
 constexpr Row local_errors[] = {
-    {ENOMEM, {Outcome::path_delayed, ENOMEM}},  {EBUSY, {Outcome::path_delayed, EBUSY}},
-    {EAGAIN, {Outcome::path_delayed, EAGAIN}},  {ENOSPC, {Outcome::target, ENOSPC}},
-    {EDQUOT, {Outcome::target, ENOSPC}},        {EFBIG, {Outcome::target, ENOSPC}},
-    {EREMOTEIO, {Outcome::target, EIO}},        {ENODATA, {Outcome::target, EIO}},
-    {EILSEQ, {Outcome::target, EIO}},           {EBADE, {Outcome::target, EPERM}},
-    {EOPNOTSUPP, {Outcome::pass, ENOTSUP}},     {ENOTTY, {Outcome::pass, ENOTSUP}},
-    {EINVAL, {Outcome::target, EINVAL}},        {EPERM, {Outcome::target, EPERM}},
-    {EACCES, {Outcome::target, EPERM}},         {EROFS, {Outcome::target, EPERM}},
+    {ENOMEM, {Outcome::path_delayed, ENOMEM}}, {EBUSY, {Outcome::path_delayed, EBUSY}},
+    {EAGAIN, {Outcome::path_delayed, EAGAIN}}, {ENOSPC, {Outcome::target, ENOSPC}},
+    {EDQUOT, {Outcome::target, ENOSPC}},       {EFBIG, {Outcome::target, ENOSPC}},
+    {EREMOTEIO, {Outcome::target, EIO}},       {ENODATA, {Outcome::target, EIO}},
+    {EILSEQ, {Outcome::target, EIO}},          {EBADE, {Outcome::target, EPERM}},
+    {EOPNOTSUPP, {Outcome::pass, ENOTSUP}},    {ENOTTY, {Outcome::pass, ENOTSUP}},
+    {EINVAL, {Outcome::target, EINVAL}},       {EPERM, {Outcome::target, EPERM}},
+    {EACCES, {Outcome::target, EPERM}},        {EROFS, {Outcome::target, EPERM}},
     {EINTR, {Outcome::retry, EINTR}},
 };
 

@@ -14,7 +14,7 @@ struct LaterKey {
     std::string_view section;
     std::string_view name;
     base::KeyKind kind;
-    std::string_view accepted;                    ///< what is no problem, a|b; empty: any value would be ignored
+    std::string_view accepted; ///< what is no problem, a|b; empty: any value would be ignored
     std::array<std::string_view, 4> choices = {}; ///< of a text; empty: any
 };
 
@@ -33,8 +33,8 @@ constexpr LaterKey later_keys[] = {
     {"path", "fence_command", text, ""},
     {"path", "trust_peer_close", boolean, "true"},
     {"map", "unflushed_limit", size, "64M"},
-    // The defaults by kind of path are fence and hold; until they are in force each of these acts as retry (the manual
-    // says so).
+    // The defaults by kind of path are fence and hold; until they are in force each of these acts as retry
+    // (the manual says so).
     {"map", "ambiguous_writes", text, "retry|hold|fence", {"fence", "hold", "retry", "fail"}},
     {"map", "ambiguous_hold", duration, "5s"},
     {"map", "fence_timeout", duration, "10s"},

@@ -101,7 +101,9 @@ void Daemon::start_accepting_when_settled() {
     base::log::info("serving {} export{}", homes_.size(), homes_.size() == 1 ? "" : "s");
 }
 
-void Daemon::reload() { base::log::warning("SIGHUP: reloading the configuration is not supported yet; nothing changed"); }
+void Daemon::reload() {
+    base::log::warning("SIGHUP: reloading the configuration is not supported yet; nothing changed");
+}
 
 void Daemon::shut_down() {
     if (std::exchange(ending_, true)) {

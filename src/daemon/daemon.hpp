@@ -18,17 +18,17 @@ namespace nbdmpathd {
 
 class Signals;
 
-/// The running server: the control loop (on the caller's thread), the workers, the maps on them, the sockets. The folder
-/// is `daemon`; its namespace is not, because unistd.h has a function of that name.
+/// The running server: the control loop (on the caller's thread), the workers, the maps on them, the sockets.
+/// The folder is `daemon`; its namespace is not, because unistd.h has a function of that name.
 class Daemon final : private command::Maps, private nbd::Exports, private MapHomeObserver {
 public:
     /// Opens the sockets and starts the workers. Throws base::Error; then nothing is left behind.
     explicit Daemon(const config::Config &configuration);
     ~Daemon();
 
-    /// Serves until SIGTERM or SIGINT, then ends in an orderly way, within shutdown_timeout. False when it could not: at a
-    /// second signal, or because a request never came back. Then the object must not be destroyed, only the process ended;
-    /// its socket files are gone.
+    /// Serves until SIGTERM or SIGINT, then ends in an orderly way, within shutdown_timeout. False when it
+    /// could not: at a second signal, or because a request never came back. Then the object must not be
+    /// destroyed, only the process ended; its socket files are gone.
     [[nodiscard]] bool run();
 
 private:
@@ -56,7 +56,8 @@ private:
 
     // From the maps' workers.
     void map_event(const std::string &map, const multipath::Event &event) override;
-    void map_export(const std::string &map, std::shared_ptr<const nbd::ExportInfo> info, bool settled) override;
+    void map_export(const std::string &map, std::shared_ptr<const nbd::ExportInfo> info,
+                    bool settled) override;
     void map_closed(const std::string &map) override;
 
     void start_maps(std::vector<MapPlan> plans);
@@ -75,7 +76,8 @@ private:
     bool accepting_ = false;
     bool ending_ = false;
     bool orderly_ = true;
-    base::Timer last_resort_; ///< a request that no backend gives back, as from a disk that hangs in the kernel
+    base::Timer
+        last_resort_; ///< a request that no backend gives back, as from a disk that hangs in the kernel
     nbd::Server nbd_;
     admin::Server admin_;
     std::unique_ptr<Signals> signals_;

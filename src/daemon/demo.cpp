@@ -16,7 +16,8 @@ constexpr off_t disk_size = off_t{1} << 30;
 
 Demo::Demo() {
     const char *parent = std::getenv("TMPDIR");
-    directory_ = fmt::format("{}/nbdmpath-demo.XXXXXX", parent != nullptr && *parent == '/' ? parent : "/tmp");
+    directory_ =
+        fmt::format("{}/nbdmpath-demo.XXXXXX", parent != nullptr && *parent == '/' ? parent : "/tmp");
     if (::mkdtemp(directory_.data()) == nullptr)
         throw base::Error(errno, "cannot make a directory {}: {}", directory_, base::errno_text(errno));
     const std::string disk = directory_ + "/disk";

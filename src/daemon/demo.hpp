@@ -5,7 +5,8 @@
 
 namespace nbdmpathd {
 
-/// What `--demo` serves: a temporary directory with one sparse 1 GiB disk and the sockets. Gone with the object.
+/// What `--demo` serves: a temporary directory with one sparse 1 GiB disk and the sockets. Gone with the
+/// object.
 class Demo {
 public:
     /// Throws base::Error.

@@ -41,15 +41,16 @@ class MapHomeObserver {
 public:
     virtual void map_event(const std::string &map, const multipath::Event &event) = 0;
     /// What clients are told has changed; `settled`: every path has answered or failed to.
-    virtual void map_export(const std::string &map, std::shared_ptr<const nbd::ExportInfo> info, bool settled) = 0;
+    virtual void map_export(const std::string &map, std::shared_ptr<const nbd::ExportInfo> info,
+                            bool settled) = 0;
     virtual void map_closed(const std::string &map) = 0;
 
 protected:
     ~MapHomeObserver() = default;
 };
 
-/// One map with its paths and its clients on its home worker: the only place where backend, keeper, core and sessions
-/// meet. Made, used and destroyed on that worker.
+/// One map with its paths and its clients on its home worker: the only place where backend, keeper, core and
+/// sessions meet. Made, used and destroyed on that worker.
 class MapHome final : public command::MapAccess,
                       private multipath::Observer,
                       private multipath::DeviceSet,
@@ -60,8 +61,9 @@ public:
 
     /// Connects the paths.
     void start();
-    /// Answers ESHUTDOWN to what is held and what still comes, lets what is in flight finish, closes the sessions and
-    /// the paths. Ends with map_closed(). `grace`: then what is in flight at remote servers is given up.
+    /// Answers ESHUTDOWN to what is held and what still comes, lets what is in flight finish, closes the
+    /// sessions and the paths. Ends with map_closed(). `grace`: then what is in flight at remote servers is
+    /// given up.
     void close(base::Duration grace);
 
     [[nodiscard]] command::MapSnapshot snapshot() const override;

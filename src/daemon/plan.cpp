@@ -21,7 +21,8 @@ private:
 /// Every path of the configuration, for parsing a table without its devices.
 class NamedDevices final : public multipath::DeviceSet {
 public:
-    explicit NamedDevices(const config::PathNames &paths) : paths_(paths) {}
+    explicit NamedDevices(const config::PathNames &paths)
+        : paths_(paths) {}
     multipath::PathDevice find(std::string_view name) override {
         (void)paths_.require(name);
         return {&device_, true};
@@ -46,7 +47,8 @@ bool see_one_cache(const std::vector<MapPlan::PathPlan> &paths) {
 }
 
 /// Several servers with caches of their own in one group would take turns in writing.
-void check_cache(const config::Map &map, const multipath::Table &table, bool independent, config::Problems &problems) {
+void check_cache(const config::Map &map, const multipath::Table &table, bool independent,
+                 config::Problems &problems) {
     if (!independent || map.read_only)
         return;
     for (const auto &group : table.groups()) {
@@ -56,8 +58,10 @@ void check_cache(const config::Map &map, const multipath::Table &table, bool ind
         if (devices.size() < 2)
             continue;
         problems.add(map.table_where,
-                     "map {}: group {} has several paths whose servers may have caches of their own; say 'cache: shared' if "
-                     "every path sees the same data at once (one server, one array, servers on one file of one host or with "
+                     "map {}: group {} has several paths whose servers may have caches of their own; say "
+                     "'cache: shared' if "
+                     "every path sees the same data at once (one server, one array, servers on one file of "
+                     "one host or with "
                      "caching off), else put each path into a priority group of its own",
                      map.name, group->number);
         return;

@@ -12,7 +12,9 @@ namespace nbdmpathd {
 
 struct Signals::Set {
     Set(io::Worker &worker, base::Delegate<> end_action, base::Delegate<> reload_action)
-        : signals(worker.context(), SIGTERM, SIGINT, SIGHUP), end(end_action), reload(reload_action) {}
+        : signals(worker.context(), SIGTERM, SIGINT, SIGHUP)
+        , end(end_action)
+        , reload(reload_action) {}
 
     void wait() {
         signals.async_wait([this](const std::error_code &error, int number) {

@@ -17,7 +17,9 @@ struct Free {
 } // namespace
 
 struct PathKeeper::Kept {
-    Kept(std::string path_name, backend::Backend &path_backend) : name(std::move(path_name)), backend(path_backend) {}
+    Kept(std::string path_name, backend::Backend &path_backend)
+        : name(std::move(path_name))
+        , backend(path_backend) {}
 
     std::string name;
     backend::Backend &backend;
@@ -31,7 +33,8 @@ struct PathKeeper::Kept {
     std::unique_ptr<std::byte, Free> buffer;
 };
 
-PathKeeper::PathKeeper(base::Scheduler &scheduler, multipath::Map &map, Expected expected, KeeperObserver &observer)
+PathKeeper::PathKeeper(base::Scheduler &scheduler, multipath::Map &map, Expected expected,
+                       KeeperObserver &observer)
     : map_(map)
     , expected_(expected)
     , observer_(observer)
@@ -62,14 +65,16 @@ PathKeeper::Kept &PathKeeper::find(const backend::Backend &backend) noexcept {
 
 bool PathKeeper::usable(const block::Device &device) const noexcept {
     return std::ranges::any_of(paths_, [&](const auto &kept) {
-        return static_cast<const block::Device *>(&kept->backend) == &device && kept->state == PathState::active;
+        return static_cast<const block::Device *>(&kept->backend) == &device &&
+               kept->state == PathState::active;
     });
 }
 
 void PathKeeper::path_up(backend::Backend &backend) noexcept {
     Kept &kept = find(backend);
     kept.answered_once = true;
-    // Before the first table everything that answers counts; who differs is told apart when all have answered.
+    // Before the first table everything that answers counts; who differs is told apart when all have
+    // answered.
     kept.state = PathState::active;
     if (!settled_) {
         settle_if_all_answered();
@@ -142,7 +147,8 @@ void PathKeeper::learn_geometry() noexcept {
             continue; // another disk: its blocks do not count
         geometry_known_ = true;
         geometry.minimum_block = std::max(geometry.minimum_block, one.minimum_block);
-        geometry.preferred_block = std::max({geometry.preferred_block, one.preferred_block, geometry.minimum_block});
+        geometry.preferred_block =
+            std::max({geometry.preferred_block, one.preferred_block, geometry.minimum_block});
         geometry.maximum_payload = std::min(geometry.maximum_payload, one.maximum_payload);
         geometry.read_only |= one.read_only;
         geometry.rotational |= one.rotational;
@@ -163,7 +169,8 @@ std::string PathKeeper::difference(const block::Geometry &path) const {
     if (path.minimum_block > map.minimum_block)
         return fmt::format("its block size is {}, the map's is {}", path.minimum_block, map.minimum_block);
     if (path.maximum_payload < map.maximum_payload)
-        return fmt::format("its longest request is {} bytes, the map's is {}", path.maximum_payload, map.maximum_payload);
+        return fmt::format("its longest request is {} bytes, the map's is {}", path.maximum_payload,
+                           map.maximum_payload);
     if (path.read_only && !map.read_only)
         return "it is read-only, the map is not";
     return {};

@@ -37,9 +37,9 @@ protected:
     ~KeeperObserver() = default;
 };
 
-/// Stands between the backends of one map and the map: fails a path whose connection is lost, checks that what comes
-/// back is the same disk (design D6), probes it by one read, and only then reinstates it. A path that failed while its
-/// backend stayed up is probed every second until it reads again. On the map's worker.
+/// Stands between the backends of one map and the map: fails a path whose connection is lost, checks that
+/// what comes back is the same disk (design D6), probes it by one read, and only then reinstates it. A path
+/// that failed while its backend stayed up is probed every second until it reads again. On the map's worker.
 class PathKeeper final : public backend::Observer, private block::Layer {
 public:
     PathKeeper(base::Scheduler &scheduler, multipath::Map &map, Expected expected, KeeperObserver &observer);

@@ -16,7 +16,8 @@ namespace io {
 struct FdWatch::State {
     using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
 
-    State(Worker &worker, int fd) : descriptor(worker.context().get_executor(), fd) {}
+    State(Worker &worker, int fd)
+        : descriptor(worker.context().get_executor(), fd) {}
 
     Descriptor descriptor;
     base::Delegate<> on_read;
@@ -33,10 +34,18 @@ struct FdWatch::State {
 
 namespace {
 // Hands over exactly once, also when Asio destroys the handler unrun at its own end.
-template <typename State, auto armed, auto delegate> struct Handler {
-    explicit Handler(State *target) noexcept : state(target) { ++state->references; }
-    Handler(Handler &&other) noexcept : state(std::exchange(other.state, nullptr)) {}
-    Handler(const Handler &other) noexcept : state(other.state) { ++state->references; }
+template <typename State, auto armed, auto delegate>
+struct Handler {
+    explicit Handler(State *target) noexcept
+        : state(target) {
+        ++state->references;
+    }
+    Handler(Handler &&other) noexcept
+        : state(std::exchange(other.state, nullptr)) {}
+    Handler(const Handler &other) noexcept
+        : state(other.state) {
+        ++state->references;
+    }
     Handler &operator=(const Handler &) = delete;
     ~Handler() {
         if (state != nullptr)
@@ -60,7 +69,8 @@ FdWatch::FdWatch(Worker &worker, int fd) {
     state_ = new State(worker, fd);
 }
 
-FdWatch::FdWatch(FdWatch &&other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+FdWatch::FdWatch(FdWatch &&other) noexcept
+    : state_(std::exchange(other.state_, nullptr)) {}
 
 FdWatch &FdWatch::operator=(FdWatch &&other) noexcept {
     if (this != &other) {
@@ -73,8 +83,12 @@ FdWatch &FdWatch::operator=(FdWatch &&other) noexcept {
 FdWatch::~FdWatch() { close(); }
 
 int FdWatch::fd() const noexcept { return state_ == nullptr ? -1 : state_->descriptor.native_handle(); }
-bool FdWatch::waiting_read() const noexcept { return state_ != nullptr && static_cast<bool>(state_->on_read); }
-bool FdWatch::waiting_write() const noexcept { return state_ != nullptr && static_cast<bool>(state_->on_write); }
+bool FdWatch::waiting_read() const noexcept {
+    return state_ != nullptr && static_cast<bool>(state_->on_read);
+}
+bool FdWatch::waiting_write() const noexcept {
+    return state_ != nullptr && static_cast<bool>(state_->on_write);
+}
 
 void FdWatch::wait_read(base::Delegate<> ready) {
     if (state_->on_read)

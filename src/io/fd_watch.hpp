@@ -7,9 +7,9 @@ namespace io {
 
 class Worker;
 
-/// Readiness of one descriptor, through Asio. Owns the descriptor. Reads and writes on it are the caller's, by hand,
-/// non-blocking. One wait per direction at a time; a wait ends with one call of its delegate, or with none when the
-/// watch is closed or cancelled first. Waiting allocates nothing once warm.
+/// Readiness of one descriptor, through Asio. Owns the descriptor. Reads and writes on it are the caller's,
+/// by hand, non-blocking. One wait per direction at a time; a wait ends with one call of its delegate, or
+/// with none when the watch is closed or cancelled first. Waiting allocates nothing once warm.
 class FdWatch {
 public:
     FdWatch() = default;
@@ -24,8 +24,8 @@ public:
     [[nodiscard]] bool waiting_read() const noexcept;
     [[nodiscard]] bool waiting_write() const noexcept;
 
-    /// Calls `ready` once, from the loop, when reading (writing) would not block or has an error to tell. A wait that
-    /// is already there keeps its first delegate.
+    /// Calls `ready` once, from the loop, when reading (writing) would not block or has an error to tell. A
+    /// wait that is already there keeps its first delegate.
     void wait_read(base::Delegate<> ready);
     void wait_write(base::Delegate<> ready);
     /// Forgets what is waited for: no delegate of the past is called any more.

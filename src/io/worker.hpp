@@ -14,11 +14,11 @@ namespace io {
 
 class FileEngine;
 
-/// One event loop for one thread. Everything that belongs to it is made, used and destroyed on that thread, or
-/// while the loop does not run. Only post_from_anywhere() and stop() may be called by other threads.
+/// One event loop for one thread. Everything that belongs to it is made, used and destroyed on that thread,
+/// or while the loop does not run. Only post_from_anywhere() and stop() may be called by other threads.
 ///
-/// A turn: at most 64 handlers, tasks after each of them, then the end-of-turn hooks, once. Nothing ticks when
-/// nothing is to be done.
+/// A turn: at most 64 handlers, tasks after each of them, then the end-of-turn hooks, once. Nothing ticks
+/// when nothing is to be done.
 class Worker final : public base::Scheduler {
 public:
     Worker();
@@ -28,7 +28,8 @@ public:
     void run();
     /// run() returns after the present turn. Any thread.
     void stop() noexcept;
-    /// Runs `step` on this worker's thread, after what it does now. Any thread; control plane only (allocates).
+    /// Runs `step` on this worker's thread, after what it does now. Any thread; control plane only
+    /// (allocates).
     void post_from_anywhere(std::function<void()> step);
     /// Runs `step` on this worker and waits for it. Not from this worker's own thread; the loop must run.
     void run_and_wait(const std::function<void()> &step);

@@ -5,7 +5,8 @@
 
 namespace multipath {
 
-DirtyPaths::DirtyPaths(base::Scheduler &, block::CompletionQueue &finished) noexcept : finished_(finished) {}
+DirtyPaths::DirtyPaths(base::Scheduler &, block::CompletionQueue &finished) noexcept
+    : finished_(finished) {}
 
 void DirtyPaths::wrote(block::Device &device, std::uint64_t generation) {
     for (const Mark &mark : dirty_)

@@ -10,10 +10,11 @@
 
 namespace multipath {
 
-/// Which path devices hold acknowledged writes that no flush covers yet, and the flush that goes to all of them (design
-/// D4, `cache: independent`; semantics reference H1). A device whose generation changed since, or that fails its flush, has
-/// lost them: from then on FLUSH and FUA of every client that was there fail (D10), until it connects again.
-/// One round of flushes runs at a time; what comes meanwhile shares the next one.
+/// Which path devices hold acknowledged writes that no flush covers yet, and the flush that goes to all of
+/// them (design D4, `cache: independent`; semantics reference H1). A device whose generation changed since,
+/// or that fails its flush, has lost them: from then on FLUSH and FUA of every client that was there fail
+/// (D10), until it connects again. One round of flushes runs at a time; what comes meanwhile shares the next
+/// one.
 class DirtyPaths final : private block::Layer {
 public:
     DirtyPaths(base::Scheduler &scheduler, block::CompletionQueue &finished) noexcept;
@@ -24,11 +25,11 @@ public:
         return loss_epoch_;
     }
 
-    /// A write, trim or write_zeroes without FUA was acknowledged by `device`, which had this generation when it got it:
-    /// the connection may have been lost between the answer and now.
+    /// A write, trim or write_zeroes without FUA was acknowledged by `device`, which had this generation when
+    /// it got it: the connection may have been lost between the answer and now.
     void wrote(block::Device &device, std::uint64_t generation);
-    /// Makes everything that was acknowledged stable, then ends `request` through the completion queue: with success or EIO.
-    /// `except`: a device that needs no flush for this (it has just done the FUA).
+    /// Makes everything that was acknowledged stable, then ends `request` through the completion queue: with
+    /// success or EIO. `except`: a device that needs no flush for this (it has just done the FUA).
     void flush(block::Request &request, const block::Device *except = nullptr);
     /// Looks for devices that lost what they held; true when this client's writes may be among it.
     bool has_lost(const block::Request &request) noexcept;

@@ -15,7 +15,8 @@ struct Event {
     bool counted;               ///< whether it raised the event number
 };
 
-/// Hears of what happens in a map. On its worker, in the middle of the change: it may copy, and must not call back.
+/// Hears of what happens in a map. On its worker, in the middle of the change: it may copy, and must not call
+/// back.
 class Observer {
 public:
     virtual void event(const Event &event) noexcept = 0;

@@ -97,7 +97,8 @@ void Map::completed(block::Request &request, block::Status status) noexcept {
     else if (!status.is_path_error() ||
              (request.operation == block::Operation::cache && status.error == EAGAIN))
         finish(request, status);
-    else if (status.outcome == block::Outcome::retry && request.retries < retries_on_one_path && path.active) {
+    else if (status.outcome == block::Outcome::retry && request.retries < retries_on_one_path &&
+             path.active) {
         ++request.retries;
         send(request, path);
     } else
@@ -194,7 +195,8 @@ base::Duration Map::held_oldest() const noexcept {
     };
     held_.for_each(look);
     delayed_.for_each(look);
-    return oldest == 0 ? base::Duration::zero() : scheduler_.now().time_since_epoch() - base::Duration(oldest);
+    return oldest == 0 ? base::Duration::zero()
+                       : scheduler_.now().time_since_epoch() - base::Duration(oldest);
 }
 
 void Map::drop_held(const block::Layer &origin) noexcept {
@@ -224,7 +226,8 @@ void Map::shut_down() noexcept {
 void Map::fail(Path &path) noexcept {
     if (!live_->fail(path))
         return;
-    tell("PATH_FAILED", fmt::format("path={} nr_valid={} seq={}", path.name, live_->valid_paths(), ++path_event_sequence_));
+    tell("PATH_FAILED",
+         fmt::format("path={} nr_valid={} seq={}", path.name, live_->valid_paths(), ++path_event_sequence_));
     watch_for_no_path();
 }
 

@@ -23,9 +23,10 @@ struct MapOptions {
     std::chrono::milliseconds no_path_timeout{0};
 };
 
-/// One multipath device: sends each request to a path of its live table, again to another when the path fails, holds
-/// it while there is none (semantics reference 1 and 2; the numbers in map.cpp are its sections). One worker; no I/O, no
-/// clock and no log of its own. Control calls throw base::Error and then have changed nothing.
+/// One multipath device: sends each request to a path of its live table, again to another when the path
+/// fails, holds it while there is none (semantics reference 1 and 2; the numbers in map.cpp are its
+/// sections). One worker; no I/O, no clock and no log of its own. Control calls throw base::Error and then
+/// have changed nothing.
 class Map final : public block::Device, private block::Layer {
 public:
     /// `observer` outlives the map. The map is usable once a table is loaded.
@@ -41,7 +42,8 @@ public:
     // The data path.
     void submit(block::Request &request) noexcept override;
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
-    /// The loss epoch a new client starts with: its FLUSH and FUA fail when something it wrote may have been lost since.
+    /// The loss epoch a new client starts with: its FLUSH and FUA fail when something it wrote may have been
+    /// lost since.
     [[nodiscard]] std::uint64_t generation() const noexcept override { return dirty_.loss_epoch(); }
     /// Ends the held requests of one requester with ESHUTDOWN: its client is gone (design D5).
     void drop_held(const block::Layer &origin) noexcept;

@@ -31,7 +31,8 @@ void Map::message_group(std::string_view verb, const std::string &number) {
     const bool switching = base::equal_ignoring_case(verb, "switch_group");
     const auto value = base::parse_number(number);
     if (!value || *value == 0 || *value > live_->groups().size())
-        throw base::Error(EINVAL, "invalid PG number supplied to {}", switching ? "switch_pg_num" : "bypass_pg");
+        throw base::Error(EINVAL, "invalid PG number supplied to {}",
+                          switching ? "switch_pg_num" : "bypass_pg");
     PriorityGroup &group = *live_->groups()[*value - 1];
     std::string details = fmt::format("pg={}", group.number);
     if (switching) {
@@ -52,7 +53,8 @@ void Map::message_path(bool reinstating, const std::string &name) {
                 continue;
             found = true;
             if (reinstating && path->barred)
-                throw base::Error(EINVAL, "path {} is not the disk of this map and cannot be reinstated", name);
+                throw base::Error(EINVAL, "path {} is not the disk of this map and cannot be reinstated",
+                                  name);
             if (reinstating) {
                 reinstate(*path);
             } else {

@@ -12,8 +12,8 @@ namespace multipath {
 
 struct PriorityGroup;
 
-/// One occurrence of a device in a priority group (semantics reference 1.3). The same device may occur more than once;
-/// each occurrence fails and returns by itself.
+/// One occurrence of a device in a priority group (semantics reference 1.3). The same device may occur more
+/// than once; each occurrence fails and returns by itself.
 struct Path {
     std::string name;
     block::Device *device;

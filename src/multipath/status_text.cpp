@@ -11,7 +11,8 @@ namespace {
 
 class Text {
 public:
-    template <typename T> Text &operator<<(const T &token) {
+    template <typename T>
+    Text &operator<<(const T &token) {
         fmt::format_to(std::back_inserter(text_), "{} ", token);
         return *this;
     }
@@ -50,8 +51,8 @@ std::string Table::info_text(std::size_t held) const {
 
 std::string Table::table_text() const {
     Text text;
-    text << (queue_if_no_path_ ? 1 : 0) + (pg_init_retries_ != 0 ? 2 : 0) + (pg_init_delay_msecs_ >= 0 ? 2 : 0) +
-                (queue_mode_bio_ ? 2 : 0);
+    text << (queue_if_no_path_ ? 1 : 0) + (pg_init_retries_ != 0 ? 2 : 0) +
+                (pg_init_delay_msecs_ >= 0 ? 2 : 0) + (queue_mode_bio_ ? 2 : 0);
     if (queue_if_no_path_)
         text << "queue_if_no_path";
     if (pg_init_retries_ != 0)
@@ -59,7 +60,8 @@ std::string Table::table_text() const {
     if (pg_init_delay_msecs_ >= 0)
         text << "pg_init_delay_msecs" << pg_init_delay_msecs_;
     if (queue_mode_bio_)
-        text << "queue_mode" << "bio";
+        text << "queue_mode"
+             << "bio";
     text << 0 << groups_.size() << initial_group_number();
     for (const auto &group : groups_) {
         text << group->selector_name;

@@ -12,16 +12,19 @@
 
 namespace multipath {
 
-/// The paths of a map in their groups and which of them is in use: what the kernel keeps in `struct multipath`
-/// (semantics reference 1.1 to 1.3, choice 2.2 and 2.3). State only: it sends nothing, waits for nothing, tells nobody.
-/// The map that owns it moves the requests.
+/// The paths of a map in their groups and which of them is in use: what the kernel keeps in `struct
+/// multipath` (semantics reference 1.1 to 1.3, choice 2.2 and 2.3). State only: it sends nothing, waits for
+/// nothing, tells nobody. The map that owns it moves the requests.
 class Table {
 public:
-    /// Builds a table from dm text (what stands behind the word `multipath`), reference 2.18. Throws base::Error with
-    /// the kernel's text; then nothing has happened. `devices` is asked for each path, in order.
+    /// Builds a table from dm text (what stands behind the word `multipath`), reference 2.18. Throws
+    /// base::Error with the kernel's text; then nothing has happened. `devices` is asked for each path, in
+    /// order.
     static std::unique_ptr<Table> parse(std::string_view text, DeviceSet &devices);
 
-    [[nodiscard]] const std::vector<std::unique_ptr<PriorityGroup>> &groups() const noexcept { return groups_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<PriorityGroup>> &groups() const noexcept {
+        return groups_;
+    }
     [[nodiscard]] unsigned valid_paths() const noexcept { return valid_paths_; }
     [[nodiscard]] Path *current_path() const noexcept { return current_path_; }
     [[nodiscard]] PriorityGroup *current_group() const noexcept { return current_group_; }

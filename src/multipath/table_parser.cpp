@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The constructor (semantics reference 2.18): dm table text -> Table. The order of the checks and their texts are the
-// kernel's, modern where the old one crashed or took junk (R24).
+// The constructor (semantics reference 2.18): dm table text -> Table. The order of the checks and their texts
+// are the kernel's, modern where the old one crashed or took junk (R24).
 #include "multipath/table.hpp"
 
 #include "base/error.hpp"
@@ -14,7 +14,9 @@ namespace multipath {
 class TableParser {
 public:
     TableParser(std::string_view text, DeviceSet &devices)
-        : words_(base::split_words(text)), left_(words_), devices_(devices) {}
+        : words_(base::split_words(text))
+        , left_(words_)
+        , devices_(devices) {}
 
     std::unique_ptr<Table> parse() {
         parse_features();

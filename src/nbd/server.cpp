@@ -42,7 +42,9 @@ std::vector<std::string> Server::addresses() const {
     return names;
 }
 
-bool Server::has_room() const noexcept { return !paused_ && handshakes_ < limits_.handshakes && !limit_->full(); }
+bool Server::has_room() const noexcept {
+    return !paused_ && handshakes_ < limits_.handshakes && !limit_->full();
+}
 
 void Server::accepted(Socket socket) {
     prepare_accepted(socket.fd());

@@ -124,7 +124,8 @@ bool Session::admit(const wire::RequestHeader &header) noexcept {
     describe(header, request);
     request.data = buffer;
     ++requests_;
-    // Now, not when it is read: a whole turn of reads is with the device before the first of them is answered.
+    // Now, not when it is read: a whole turn of reads is with the device before the first of them is
+    // answered.
     if (request.operation == block::Operation::read)
         owed_bytes_ += request.length;
     input_.drop_header();

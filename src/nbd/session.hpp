@@ -77,12 +77,12 @@ private:
     ReplyWriter output_;
     State state_ = State::serving;
     bool shutting_down_ = false;
-    bool gone_ = false; ///< nobody reads the answers: nothing is to wait or to be sent again
+    bool gone_ = false;           ///< nobody reads the answers: nothing is to wait or to be sent again
     bool paused_ = false;         ///< a complete request waits in input_ for room
     bool output_blocked_ = false; ///< until the socket takes more
     std::size_t requests_ = 0;    ///< from header to the last byte of the reply
     std::size_t in_device_ = 0;
-    std::size_t owed_bytes_ = 0; ///< of reads, from header to the last byte of the reply
+    std::size_t owed_bytes_ = 0;          ///< of reads, from header to the last byte of the reply
     SessionRequest *receiving_ = nullptr; ///< its payload is coming in
     SessionRequest *refused_ = nullptr;   ///< its payload is being dropped
     wire::Error refusal_ = wire::Error::none;

@@ -22,9 +22,9 @@ struct Choice {
     unsigned repeat_count;
 };
 
-/// Which path of one priority group gets the next request (semantics reference 1.5 and 2.21). Offers exactly the
-/// active paths of its group. Knows neither the map nor the devices. One worker; nothing here blocks or throws after
-/// the table is built.
+/// Which path of one priority group gets the next request (semantics reference 1.5 and 2.21). Offers exactly
+/// the active paths of its group. Knows neither the map nor the devices. One worker; nothing here blocks or
+/// throws after the table is built.
 class Selector {
 public:
     Selector() = default;
@@ -32,8 +32,8 @@ public:
     Selector &operator=(const Selector &) = delete;
     virtual ~Selector() = default;
 
-    /// Once for each path, in order, while the table is built; the path is active. Throws base::Error(EINVAL) with the
-    /// kernel's text.
+    /// Once for each path, in order, while the table is built; the path is active. Throws base::Error(EINVAL)
+    /// with the kernel's text.
     virtual void add_path(PathIndex path, Words arguments) = 0;
     /// The path is not offered any more. Called only for an active path.
     virtual void fail_path(PathIndex path) noexcept = 0;
@@ -44,10 +44,12 @@ public:
 
     /// A request goes to the path / comes back from it, whatever its result.
     virtual void start_io(PathIndex, std::uint64_t /*length*/, base::TimePoint /*now*/) noexcept {}
-    virtual void end_io(PathIndex, std::uint64_t /*length*/, base::TimePoint /*started*/, base::TimePoint /*now*/) noexcept {}
+    virtual void end_io(PathIndex, std::uint64_t /*length*/, base::TimePoint /*started*/,
+                        base::TimePoint /*now*/) noexcept {}
 
-    /// Status tokens, blank-separated, without a blank at either end: of the selector ("0" if it has none) and of a path
-    /// (empty if it has none). `info_width` and `table_width` are the numbers of tokens per path.
+    /// Status tokens, blank-separated, without a blank at either end: of the selector ("0" if it has none)
+    /// and of a path (empty if it has none). `info_width` and `table_width` are the numbers of tokens per
+    /// path.
     [[nodiscard]] virtual unsigned info_width() const noexcept { return 0; }
     [[nodiscard]] virtual unsigned table_width() const noexcept { return 0; }
     [[nodiscard]] virtual std::string info() const { return "0"; }

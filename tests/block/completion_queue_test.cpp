@@ -53,8 +53,8 @@ TEST_CASE("requests end in the order they were added") {
 
 TEST_CASE("every outcome and error arrives as it was added") {
     Rig rig;
-    for (const auto outcome : {block::Outcome::ok, block::Outcome::path, block::Outcome::path_delayed, block::Outcome::retry,
-                               block::Outcome::target, block::Outcome::pass})
+    for (const auto outcome : {block::Outcome::ok, block::Outcome::path, block::Outcome::path_delayed,
+                               block::Outcome::retry, block::Outcome::target, block::Outcome::pass})
         for (const int error : {0, EIO, 0x7fffffff, -1}) {
             rig.add(0, {outcome, error});
             rig.scheduler.run();

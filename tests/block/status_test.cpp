@@ -53,10 +53,11 @@ TEST_CASE("errors of a local file or device are classed as the reference says") 
 
 TEST_CASE("errors that an NBD server answers are classed as the reference says") {
     const std::pair<int, Status> rows[] = {
-        {1, {Outcome::target, EPERM}},      {5, {Outcome::path, EIO}},         {12, {Outcome::path_delayed, ENOMEM}},
-        {22, {Outcome::target, EINVAL}},    {28, {Outcome::target, ENOSPC}},   {75, {Outcome::target, EOVERFLOW}},
-        {95, {Outcome::pass, ENOTSUP}},     {108, {Outcome::path, ESHUTDOWN}}, {2, {Outcome::target, EINVAL}},
-        {0x7fffffff, {Outcome::target, EINVAL}},
+        {1, {Outcome::target, EPERM}},         {5, {Outcome::path, EIO}},
+        {12, {Outcome::path_delayed, ENOMEM}}, {22, {Outcome::target, EINVAL}},
+        {28, {Outcome::target, ENOSPC}},       {75, {Outcome::target, EOVERFLOW}},
+        {95, {Outcome::pass, ENOTSUP}},        {108, {Outcome::path, ESHUTDOWN}},
+        {2, {Outcome::target, EINVAL}},        {0x7fffffff, {Outcome::target, EINVAL}},
     };
     for (const auto &row : rows) {
         const auto [error, status] = row;

@@ -9,12 +9,14 @@
 
 namespace fakes {
 
-/// A path device under a test's thumb: answers at once (through its completion queue), with an error, or not before
-/// release(). Writes its name into a journal the test gives, for each request it gets.
+/// A path device under a test's thumb: answers at once (through its completion queue), with an error, or not
+/// before release(). Writes its name into a journal the test gives, for each request it gets.
 class FakeDevice final : public block::Device {
 public:
     FakeDevice(base::Scheduler &scheduler, std::string name, std::vector<std::string> &journal)
-        : name_(std::move(name)), journal_(journal), finished_(scheduler) {
+        : name_(std::move(name))
+        , journal_(journal)
+        , finished_(scheduler) {
         geometry_.size = 1 << 20;
     }
 

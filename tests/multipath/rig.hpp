@@ -146,4 +146,6 @@ inline const std::string T4 = "0 0 2 1 round-robin 0 2 1 P1 1 P2 1 round-robin 0
 inline const std::string T3 = "0 0 3 1 round-robin 0 1 1 P1 1 round-robin 0 1 1 P2 1 round-robin 0 1 1 P3 1";
 inline const std::string T2 = "0 0 2 1 round-robin 0 1 1 P1 1 round-robin 0 1 1 P2 1";
 inline const std::string T1 = "0 0 1 1 round-robin 0 1 1 P1 1";
-inline std::string queueing(const std::string &table) { return fmt::format("1 queue_if_no_path{}", table.substr(1)); }
+inline std::string queueing(const std::string &table) {
+    return fmt::format("1 queue_if_no_path{}", table.substr(1));
+}

@@ -212,11 +212,27 @@ TEST_CASE("scenario 13: refused messages change nothing") {
     Rig rig(T4);
     rig.device("P9"); // exists, not in the table
     const std::string before = rig.status();
-    for (const char *text :
-         {"switch_group 0", "switch_group 3", "switch_group x", "switch_group -1", "switch_group 0x1", "switch_group 2x",
-          "switch_group 4294967297", "switch_group 99999999999999999999999", "switch_group", "disable_group 1 2",
-          "queue_if_no_path 1", "bogus", "fail_path", "disable_group 0", "enable_group 9", "fail_path no-such-device",
-          "fail_path P9", "reinstate_path P9", "fail_path P1 P2", "queue_if_no_pat", ""}) {
+    for (const char *text : {"switch_group 0",
+                             "switch_group 3",
+                             "switch_group x",
+                             "switch_group -1",
+                             "switch_group 0x1",
+                             "switch_group 2x",
+                             "switch_group 4294967297",
+                             "switch_group 99999999999999999999999",
+                             "switch_group",
+                             "disable_group 1 2",
+                             "queue_if_no_path 1",
+                             "bogus",
+                             "fail_path",
+                             "disable_group 0",
+                             "enable_group 9",
+                             "fail_path no-such-device",
+                             "fail_path P9",
+                             "reinstate_path P9",
+                             "fail_path P1 P2",
+                             "queue_if_no_pat",
+                             ""}) {
         CAPTURE(text);
         CHECK(rig.message(text) == "EINVAL");
         CHECK(rig.status() == before);
@@ -234,8 +250,8 @@ TEST_CASE("scenario 14: one device in two groups is two paths") {
     CHECK(rig.status() == "2 0 0 0 2 1 A 0 2 0 P1 F 1 P2 A 0 E 0 2 0 P1 F 1 P3 A 0");
     CHECK(rig.new_events() == 2);
     const auto path_events = std::vector<std::string>(rig.events.end() - 2, rig.events.end());
-    CHECK(path_events ==
-          std::vector<std::string>{"PATH_FAILED path=P1 nr_valid=3 seq=1", "PATH_FAILED path=P1 nr_valid=2 seq=2"});
+    CHECK(path_events == std::vector<std::string>{"PATH_FAILED path=P1 nr_valid=3 seq=1",
+                                                  "PATH_FAILED path=P1 nr_valid=2 seq=2"});
     rig.message("fail_path P2");
     rig.order();
     rig.io(1);

@@ -20,7 +20,9 @@ std::unique_ptr<selector::Selector> make(const selector::Type &type) {
         made->add_path(path, {});
     return made;
 }
-base::TimePoint at(int milliseconds) { return base::TimePoint(std::chrono::milliseconds(3600000 + milliseconds)); }
+base::TimePoint at(int milliseconds) {
+    return base::TimePoint(std::chrono::milliseconds(3600000 + milliseconds));
+}
 long words_in(const std::string &text) { return text.empty() ? 0 : std::ranges::count(text, ' ') + 1; }
 
 } // namespace
@@ -97,7 +99,9 @@ TEST_CASE("whatever happens, every selector offers an active path exactly when t
             CAPTURE(type->name);
             CAPTURE(seed);
             std::mt19937 random(seed);
-            const auto below = [&random](unsigned bound) { return std::uniform_int_distribution<unsigned>(0, bound - 1)(random); };
+            const auto below = [&random](unsigned bound) {
+                return std::uniform_int_distribution<unsigned>(0, bound - 1)(random);
+            };
             const auto made = make(*type);
             std::vector<bool> active(path_count, true);
             std::vector<std::pair<selector::PathIndex, int>> in_flight;

@@ -37,7 +37,9 @@ std::string error_of(const std::vector<std::string> &arguments) {
 
 } // namespace
 
-TEST_CASE("round-robin offers each path in turn") { CHECK(RoundRobin({{}, {}, {}}).order(7) == "0 1 2 0 1 2 0"); }
+TEST_CASE("round-robin offers each path in turn") {
+    CHECK(RoundRobin({{}, {}, {}}).order(7) == "0 1 2 0 1 2 0");
+}
 
 TEST_CASE("round-robin asks for the repeat count of the path it offers, 1 by default") {
     RoundRobin rig({{"3"}, {}, {"0"}, {"4294967295"}});
