@@ -17,6 +17,8 @@ struct SessionLimits {
     base::Duration stall_timeout = std::chrono::seconds(60);
     /// How long we wait for a peer to close after its last reply.
     base::Duration linger = std::chrono::seconds(1);
+    /// How long a session without requests in flight still answers ESHUTDOWN before it ends with the server.
+    base::Duration farewell = std::chrono::milliseconds(100);
 };
 
 struct SessionCounters {

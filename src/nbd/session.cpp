@@ -20,7 +20,8 @@ Session::Session(ExportSessions &owner, Connection connection, std::uint64_t los
     , read_task_(base::Delegate<>::to<&Session::readable>(*this))
     , flush_task_(base::Delegate<>::to<&Session::flush>(*this))
     , memory_task_(base::Delegate<>::to<&Session::memory_is_back>(*this))
-    , timer_(owner.worker(), base::Delegate<>::to<&Session::watch_dog>(*this)) {}
+    , timer_(owner.worker(), base::Delegate<>::to<&Session::watch_dog>(*this))
+    , farewell_(owner.worker(), base::Delegate<>::to<&Session::farewell_is_over>(*this)) {}
 
 Session::~Session() { assert(requests_ == 0 && in_device_ == 0); }
 
@@ -215,8 +216,8 @@ void Session::flush() noexcept {
     }
     if (state_ == State::serving && paused_ && has_room() && !memory_task_.pending())
         go_on();
-    if (requests_ == 0 && state_ == State::serving && shutting_down_)
-        finish();
+    if (shutting_down_)
+        leave_if_idle();
     if (requests_ == 0 && state_ == State::finishing)
         linger();
 }

@@ -20,7 +20,8 @@ public:
     ~Session();
 
     void start() { read(); }
-    /// Answers ESHUTDOWN to what is new, lets finish what is in flight, then ends.
+    /// Answers ESHUTDOWN to what is new, lets finish what is in flight, then ends: not before it had nothing to
+    /// do for SessionLimits::farewell, so that a client which was sending hears why.
     void shut_down() noexcept;
     /// Ends now: the socket is closed, only what a device still holds is waited for.
     void hang_up(std::string_view why) noexcept;
@@ -61,6 +62,8 @@ private:
 
     // Ending.
     void finish() noexcept;
+    void leave_if_idle() noexcept;
+    void farewell_is_over() noexcept;
     void drop_held() noexcept;
     void linger() noexcept;
     void close() noexcept;
@@ -77,6 +80,7 @@ private:
     ReplyWriter output_;
     State state_ = State::serving;
     bool shutting_down_ = false;
+    bool farewell_over_ = false; ///< while shutting down: ends as soon as it is idle
     bool gone_ = false;           ///< nobody reads the answers: nothing is to wait or to be sent again
     bool paused_ = false;         ///< a complete request waits in input_ for room
     bool output_blocked_ = false; ///< until the socket takes more
@@ -91,7 +95,8 @@ private:
     base::Task read_task_;
     base::Task flush_task_;
     base::Task memory_task_;
-    base::Timer timer_; ///< stalls, a peer lost while paused, lingering
+    base::Timer timer_;    ///< stalls, a peer lost while paused, lingering
+    base::Timer farewell_; ///< during our shutdown
 };
 
 } // namespace nbd

@@ -18,16 +18,32 @@ namespace {
 // While paused nothing is read, so nothing tells of the peer's death: look this often.
 constexpr base::Duration look_interval = std::chrono::seconds(1);
 
-short peer_state(int fd) noexcept {
-    pollfd state{fd, POLLRDHUP, 0};
+short peer_state(int fd, short events = POLLRDHUP) noexcept {
+    pollfd state{fd, events, 0};
     return ::poll(&state, 1, 0) == 1 ? state.revents : short{0};
 }
 } // namespace
 
 void Session::shut_down() noexcept {
     shutting_down_ = true;
-    if (state_ == State::serving && requests_ == 0)
+    leave_if_idle();
+}
+
+// Shutting our side at once would leave requests that are on their way to us without any answer.
+void Session::leave_if_idle() noexcept {
+    if (state_ != State::serving || requests_ != 0)
+        return;
+    if (farewell_over_)
         finish();
+    else if (!farewell_.active())
+        farewell_.start_in(owner_.limits().farewell);
+}
+
+void Session::farewell_is_over() noexcept {
+    farewell_over_ = true;
+    // What has come already is answered first; then flush() looks again.
+    if ((peer_state(watch_.fd(), POLLIN) & POLLIN) == 0)
+        leave_if_idle();
 }
 
 void Session::end_of_stream() noexcept {
@@ -108,6 +124,7 @@ void Session::close() noexcept {
         return;
     state_ = State::closed;
     timer_.cancel();
+    farewell_.cancel();
     read_task_.withdraw();
     flush_task_.withdraw();
     memory_task_.withdraw();

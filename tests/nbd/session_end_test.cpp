@@ -105,7 +105,7 @@ TEST_CASE("a quiet client is left alone") {
     CHECK(client.ask(request(Command::flush)) == 0);
 }
 
-TEST_CASE("shutdown ends idle sessions at once") {
+TEST_CASE("shutdown ends idle sessions soon") {
     Service service;
     Client client(service);
     CHECK(client.ask(request(Command::flush)) == 0);
@@ -113,6 +113,30 @@ TEST_CASE("shutdown ends idle sessions at once") {
     CHECK(client.at_end());
     client.close();
     CHECK(all_gone(service));
+}
+
+TEST_CASE("a client that was idle for a moment hears of the shutdown") {
+    Service service({.size = 8 << 20}, {.farewell = std::chrono::seconds(30)});
+    Client client(service);
+    CHECK(client.ask(request(Command::flush)) == 0);
+    service.begin_shutdown(std::chrono::seconds(30));
+    for (int i = 0; i < 3; ++i)
+        CHECK(client.ask(request(Command::flush)) == code(wire::Error::eshutdown));
+    client.close();
+    CHECK(all_gone(service));
+}
+
+TEST_CASE("a client that goes on sending does not keep the server") {
+    Service service({.size = 8 << 20}, {.farewell = milliseconds(20)});
+    Client client(service);
+    service.begin_shutdown(std::chrono::seconds(30));
+    const auto begin = std::chrono::steady_clock::now();
+    bool ended = false;
+    while (!ended && std::chrono::steady_clock::now() - begin < std::chrono::seconds(10)) {
+        client.post(request(Command::flush));
+        ended = client.receive(wire::simple_reply_size).empty();
+    }
+    CHECK(ended);
 }
 
 TEST_CASE("during shutdown new requests are refused and old ones finish") {

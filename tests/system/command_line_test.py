@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """What a user sees of nbdmpathd itself: options, exit status, sockets, the demo, signals."""
+import errno
 import os
 import pathlib
 import re
@@ -9,6 +10,7 @@ import socket
 import threading
 import time
 
+import raw_nbd
 from harness import NBDMPATHCTL, NBDMPATHD, main, require, wait_for
 
 require("nbdinfo", "nbdkit", "setpriv")
@@ -169,37 +171,36 @@ def connect(uri):
     return client
 
 
-def write_until_refused(uri, answers):
-    """Writes, eight at a time, until the server says it shuts down; every request must be answered."""
-    client = connect(uri)
-    waiting = {}
-    offset = 0
+def write_until_the_end(client, load):
+    """Writes, eight at a time, until the server closes the connection; notes the error of each answered request."""
+    under_way = 0
     try:
         while True:
-            while len(waiting) < 8:
-                waiting[client.aio_pwrite(nbd.Buffer(65536), offset)] = offset
-                offset = (offset + 65536) % (32 << 20)
-            client.poll(1000)
-            for cookie in list(waiting):
-                if client.aio_command_completed(cookie):
-                    del waiting[cookie]
-                    answers["ok"] += 1
-    except nbd.Error as error:
-        answers["errors"].append(error.errnum and error.errno)
-        answers["unanswered"] = len(waiting)
+            while under_way < 8:
+                load["sent"] = client.request(raw_nbd.WRITE, load["sent"] % 512 * 65536, 65536, bytes(65536))
+                under_way += 1
+            cookie, load["answers"][cookie] = client.reply()
+            under_way -= 1
+    except (EOFError, OSError) as end:
+        load["end"] = end
 
 
 def test_sigterm_under_load_answers_and_ends_with_0(rig):
     rig.nbdmpathd("shutdown_timeout: 5s\n" + FILE.format(disk=rig.disk()))
-    answers = {"ok": 0, "errors": [], "unanswered": None}
-    load = threading.Thread(target=write_until_refused, args=(rig.export("m"), answers))
-    load.start()
-    wait_for(lambda: answers["ok"] > 100, what="load")
+    load = {"sent": 0, "answers": {}, "end": None}
+    client = raw_nbd.Client(rig.path("nbd.sock"), "m")
+    thread = threading.Thread(target=write_until_the_end, args=(client, load))
+    thread.start()
+    wait_for(lambda: len(load["answers"]) > 100, what="load")
+    sent_before = load["sent"]
     begin = time.monotonic()
     rig.daemon.signal(signal.SIGTERM)
     assert rig.daemon.child.wait(10) == 0
-    load.join(10)
-    assert time.monotonic() - begin < 6 and answers["errors"] == ["ESHUTDOWN"], answers
+    assert time.monotonic() - begin < 6
+    thread.join(10)
+    assert load["end"] is not None
+    assert set(load["answers"].values()) <= {0, errno.ESHUTDOWN}, load
+    assert set(range(1, sent_before + 1)) <= set(load["answers"]), "a request sent before the signal has no answer"
 
 
 def slow_map(rig, seconds):
