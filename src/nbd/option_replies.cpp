@@ -74,7 +74,7 @@ void OptionReplies::server(const ExportInfo &info) {
 
 void OptionReplies::export_size(wire::Option option, const ExportInfo &info) {
     frame(option, wire::OptionReply::info, 12);
-    number(static_cast<std::uint16_t>(wire::Information::export_));
+    number(static_cast<std::uint16_t>(wire::Information::size_and_flags));
     number(info.geometry.size);
     number(transmission_flags(info.geometry));
 }

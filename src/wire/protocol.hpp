@@ -50,7 +50,8 @@ enum class OptionReply : std::uint32_t {
     extended_header_required = 0x8000000a,
 };
 
-enum class Information : std::uint16_t { export_ = 0, name = 1, description = 2, block_size = 3 };
+/// `size_and_flags` is NBD_INFO_EXPORT: its own name is a word of the language.
+enum class Information : std::uint16_t { size_and_flags = 0, name = 1, description = 2, block_size = 3 };
 
 // Transmission flags of an export.
 enum TransmissionFlag : std::uint16_t {
