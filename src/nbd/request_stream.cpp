@@ -62,20 +62,20 @@ RequestStream::Received RequestStream::took(std::size_t bytes, std::size_t asked
     payload_to_ += direct;
     payload_left_ -= direct;
     end_ += bytes - direct;
-    const std::size_t skipped = std::min(skip_left_, available());
+    const std::size_t skipped = std::min(skip_left_, buffered());
     begin_ += skipped;
     skip_left_ -= skipped;
     return Received::bytes;
 }
 
 const std::byte *RequestStream::header() const noexcept {
-    if (payload_left_ > 0 || skip_left_ > 0 || available() < wire::request_size)
+    if (payload_left_ > 0 || skip_left_ > 0 || buffered() < wire::request_size)
         return nullptr;
     return block_ + begin_;
 }
 
 void RequestStream::take_payload(std::byte *to, std::size_t length) noexcept {
-    const std::size_t here = std::min(length, available());
+    const std::size_t here = std::min(length, buffered());
     std::copy_n(block_ + begin_, here, to);
     begin_ += here;
     payload_to_ = to + here;
@@ -84,20 +84,20 @@ void RequestStream::take_payload(std::byte *to, std::size_t length) noexcept {
 }
 
 void RequestStream::skip(std::size_t length) noexcept {
-    const std::size_t here = std::min(length, available());
+    const std::size_t here = std::min(length, buffered());
     begin_ += here;
     skip_left_ = length - here;
 }
 
 bool RequestStream::mid_message() const noexcept {
-    return payload_left_ > 0 || skip_left_ > 0 || kept_ > 0 || (available() > 0 && header() == nullptr);
+    return payload_left_ > 0 || skip_left_ > 0 || kept_ > 0 || (buffered() > 0 && header() == nullptr);
 }
 
 void RequestStream::settle() noexcept {
     if (block_ == nullptr || header() != nullptr)
         return;
     // At most a part of a header is left, which is kept aside.
-    kept_ = available();
+    kept_ = buffered();
     std::copy_n(block_ + begin_, kept_, partial_.data());
     blocks_.give_back(std::exchange(block_, nullptr), block_size);
     begin_ = end_ = 0;

@@ -32,6 +32,8 @@ public:
 
     /// The next header, when it is here completely and nothing before it is due.
     [[nodiscard]] const std::byte *header() const noexcept;
+    /// Bytes that were received and not taken yet.
+    [[nodiscard]] std::size_t buffered() const noexcept { return end_ - begin_; }
     void drop_header() noexcept {
         begin_ += wire::request_size;
         large_payloads_ = false;
@@ -52,7 +54,6 @@ public:
 
 private:
     bool borrow() noexcept;
-    [[nodiscard]] std::size_t available() const noexcept { return end_ - begin_; }
     Received took(std::size_t bytes, std::size_t asked) noexcept;
 
     base::BufferPool &blocks_;

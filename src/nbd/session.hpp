@@ -20,8 +20,8 @@ public:
     ~Session();
 
     void start() { read(); }
-    /// Answers ESHUTDOWN to what is new, lets finish what is in flight, then ends: not before it had nothing to
-    /// do for SessionLimits::farewell, so that a client which was sending hears why.
+    /// Answers ESHUTDOWN to what is new, lets finish what is in flight, then ends: not before it had nothing
+    /// to do for SessionLimits::farewell, so that a client which was sending hears why.
     void shut_down() noexcept;
     /// Ends now: the socket is closed, only what a device still holds is waited for.
     void hang_up(std::string_view why) noexcept;
@@ -43,6 +43,8 @@ private:
     void read() noexcept;
     void readable() noexcept;
     void go_on() noexcept;
+    void take_requests(std::size_t bytes_to_leave) noexcept;
+    void take_second_half() noexcept;
     void wait_for_more() noexcept;
     void finish_payload() noexcept;
     bool take(const wire::RequestHeader &header) noexcept;
@@ -80,7 +82,7 @@ private:
     ReplyWriter output_;
     State state_ = State::serving;
     bool shutting_down_ = false;
-    bool farewell_over_ = false; ///< while shutting down: ends as soon as it is idle
+    bool farewell_over_ = false;  ///< while shutting down: ends as soon as it is idle
     bool gone_ = false;           ///< nobody reads the answers: nothing is to wait or to be sent again
     bool paused_ = false;         ///< a complete request waits in input_ for room
     bool output_blocked_ = false; ///< until the socket takes more
@@ -93,6 +95,7 @@ private:
     base::TimePoint last_input_{};
     base::TimePoint last_output_{};
     base::Task read_task_;
+    base::Task second_half_;
     base::Task flush_task_;
     base::Task memory_task_;
     base::Timer timer_;    ///< stalls, a peer lost while paused, lingering

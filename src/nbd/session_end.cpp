@@ -31,7 +31,7 @@ void Session::shut_down() noexcept {
 
 // Shutting our side at once would leave requests that are on their way to us without any answer.
 void Session::leave_if_idle() noexcept {
-    if (state_ != State::serving || requests_ != 0)
+    if (state_ != State::serving || requests_ != 0 || second_half_.pending())
         return;
     if (farewell_over_)
         finish();
@@ -67,6 +67,7 @@ void Session::finish() noexcept {
     paused_ = false;
     memory_task_.withdraw();
     read_task_.withdraw();
+    second_half_.withdraw();
     if (receiving_ != nullptr)
         release(*std::exchange(receiving_, nullptr));
     if (refused_ != nullptr)
@@ -126,6 +127,7 @@ void Session::close() noexcept {
     timer_.cancel();
     farewell_.cancel();
     read_task_.withdraw();
+    second_half_.withdraw();
     flush_task_.withdraw();
     memory_task_.withdraw();
     watch_.close();
