@@ -85,7 +85,9 @@ TEST_CASE("a server killed during large writes ends them all") {
 TEST_CASE("a stopped server is given up after io_timeout and answers nothing twice") {
     TempDirectory directory;
     Loop loop;
-    ChildProcess server(nbdkit(directory / "s", {"memory", "1M"}));
+    // One thread: nbdkit 1.32 dies of an assertion (raw_send_socket: sock >= 0) when several of them,
+    // continued, answer a client that is gone.
+    ChildProcess server(nbdkit(directory / "s", {"-t", "1", "memory", "1M"}));
     Path path(loop, unix_uri(directory / "s"), milliseconds(300), milliseconds(300));
     REQUIRE(path.wait_up());
     server.stop();
