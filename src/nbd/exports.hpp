@@ -2,6 +2,7 @@
 #pragma once
 
 #include "block/device.hpp"
+#include "nbd/agreement.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -37,7 +38,8 @@ protected:
     ~Exports() = default;
 };
 
-/// The flags of the transmission phase; equal on all connections of an export.
-[[nodiscard]] std::uint16_t transmission_flags(const block::Geometry &geometry) noexcept;
+/// The flags of the transmission phase; equal on all connections of an export that agreed upon the same.
+[[nodiscard]] std::uint16_t transmission_flags(const block::Geometry &geometry,
+                                               const Agreement &agreement) noexcept;
 
 } // namespace nbd

@@ -129,6 +129,9 @@ Handshake::Verdict Handshake::choose(std::vector<std::byte> &out) {
         else
             replies.error(option_, OptionReply::policy, "TLS is not configured");
         return Verdict::more;
+    case Option::structured_reply:
+        structured_reply(replies);
+        return Verdict::more;
     default:
         replies.error(option_, OptionReply::unsupported);
         return Verdict::more;
@@ -143,9 +146,18 @@ Handshake::Verdict Handshake::export_name(OptionReplies &replies) {
     std::shared_ptr<const ExportInfo> found = exports_.find(name);
     if (found == nullptr || !found->ready)
         return Verdict::hang_up;
-    replies.export_name(*found, zeroes_);
-    result_ = {std::move(found), false};
+    replies.export_name(*found, transmission_flags(found->geometry, agreement_), zeroes_);
+    result_ = {std::move(found), agreement_};
     return Verdict::transmission;
+}
+
+void Handshake::structured_reply(OptionReplies &replies) {
+    if (data_length_ != 0) {
+        replies.error(option_, OptionReply::invalid, "STRUCTURED_REPLY takes no data");
+        return;
+    }
+    agreement_.dialect = wire::Dialect::structured;
+    replies.ack(option_);
 }
 
 void Handshake::list(OptionReplies &replies) {
@@ -184,12 +196,13 @@ Handshake::Verdict Handshake::info(OptionReplies &replies) {
     replies.ack(option_);
     if (option_ != Option::go)
         return Verdict::more;
-    result_ = {found, request.block_size};
+    agreement_.block_sizes = request.block_size;
+    result_ = {found, agreement_};
     return Verdict::transmission;
 }
 
 void Handshake::describe(OptionReplies &replies, const InfoRequest &request, const ExportInfo &info) const {
-    replies.export_size(option_, info);
+    replies.export_size(option_, info, transmission_flags(info.geometry, agreement_));
     if (request.canonical_name)
         replies.text(option_, wire::Information::name, info.name);
     if (request.description && !info.description.empty())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "nbd/agreement.hpp"
 #include "nbd/exports.hpp"
 #include "wire/protocol.hpp"
 
@@ -23,10 +24,10 @@ public:
         hang_up,      ///< send what is in `out`, then close
     };
 
-    /// What the two sides agreed upon. (Later: structured replies, meta contexts, TLS.)
+    /// How transmission begins.
     struct Result {
         std::shared_ptr<const ExportInfo> info; ///< shared: the session on another worker keeps it
-        bool block_sizes = false;               ///< the client asked for them and so is bound by them
+        Agreement agreement;
     };
 
     explicit Handshake(const Exports &exports) noexcept
@@ -54,6 +55,7 @@ private:
     Verdict answer(std::vector<std::byte> &out);
     Verdict choose(std::vector<std::byte> &out);
     Verdict export_name(OptionReplies &replies);
+    void structured_reply(OptionReplies &replies);
     void list(OptionReplies &replies);
     Verdict info(OptionReplies &replies);
     void describe(OptionReplies &replies, const InfoRequest &request, const ExportInfo &info) const;
@@ -74,6 +76,7 @@ private:
     // GO right after INFO must answer the same, whatever happened in between.
     std::shared_ptr<const ExportInfo> last_info_;
     std::string last_name_;
+    Agreement agreement_; ///< so far
     Result result_;
 };
 

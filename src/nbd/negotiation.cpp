@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <sys/socket.h>
 
 namespace nbd {
 
@@ -20,7 +19,7 @@ Negotiation::Negotiation(io::Worker &worker, Owner &owner, const Exports &export
                          base::Duration deadline)
     : owner_(owner)
     , connection_(std::move(connection))
-    , watch_(worker, connection_.socket.release())
+    , channel_(worker, std::move(connection_.socket))
     , handshake_(exports)
     , deadline_(worker, base::Delegate<>::to<&Negotiation::too_late>(*this)) {
     handshake_.greet(reply_);
@@ -41,7 +40,7 @@ void Negotiation::go_on() noexcept {
             return;
         if (verdict_ == Handshake::Verdict::transmission) {
             deadline_.cancel();
-            connection_.socket = Socket(watch_.release());
+            connection_.socket = channel_.release();
             connection_.negotiated = handshake_.result();
             owner_.negotiated(*this, std::move(connection_));
             return;
@@ -59,17 +58,17 @@ void Negotiation::go_on() noexcept {
 bool Negotiation::send_reply() {
     while (sent_ < reply_.size()) {
         // Every reply frame of an option in one piece: nbd-client takes a short read for an error.
-        const ssize_t sent =
-            ::send(watch_.fd(), reply_.data() + sent_, reply_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+        const iovec rest{reply_.data() + sent_, reply_.size() - sent_};
+        const ssize_t sent = channel_.send({&rest, 1});
         if (sent < 0 && errno == EAGAIN) {
-            watch_.wait_write(base::Delegate<>::to<&Negotiation::go_on>(*this));
+            channel_.wait_write(base::Delegate<>::to<&Negotiation::go_on>(*this));
             return false;
         }
-        if (sent < 0 && errno != EINTR) {
+        if (sent < 0) {
             end();
             return false;
         }
-        sent_ += sent > 0 ? static_cast<std::size_t>(sent) : 0;
+        sent_ += static_cast<std::size_t>(sent);
     }
     reply_.clear();
     sent_ = 0;
@@ -78,10 +77,10 @@ bool Negotiation::send_reply() {
 
 bool Negotiation::receive() {
     std::array<std::byte, most_at_once> bytes;
-    const std::size_t most = std::min(bytes.size(), handshake_.wanted());
-    const ssize_t got = ::recv(watch_.fd(), bytes.data(), most, MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-        watch_.wait_read(base::Delegate<>::to<&Negotiation::go_on>(*this));
+    const iovec room{bytes.data(), std::min(bytes.size(), handshake_.wanted())};
+    const ssize_t got = channel_.receive({&room, 1});
+    if (got < 0 && errno == EAGAIN) {
+        channel_.wait_read(base::Delegate<>::to<&Negotiation::go_on>(*this));
         return false;
     }
     if (got <= 0) {
@@ -95,7 +94,7 @@ bool Negotiation::receive() {
 void Negotiation::end() noexcept {
     base::log::debug("client {} left during negotiation", connection_.peer);
     deadline_.cancel();
-    watch_.close();
+    channel_.close();
     owner_.failed(*this);
 }
 

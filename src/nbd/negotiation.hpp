@@ -3,7 +3,7 @@
 
 #include "base/list.hpp"
 #include "base/scheduler.hpp"
-#include "io/fd_watch.hpp"
+#include "nbd/channel.hpp"
 #include "nbd/handshake.hpp"
 #include "nbd/session_home.hpp"
 
@@ -42,7 +42,7 @@ private:
 
     Owner &owner_;
     Connection connection_;
-    io::FdWatch watch_;
+    Channel channel_;
     Handshake handshake_;
     Handshake::Verdict verdict_ = Handshake::Verdict::more;
     std::vector<std::byte> reply_;

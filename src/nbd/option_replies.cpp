@@ -22,7 +22,7 @@ std::string_view cut(std::string_view text, std::size_t most) noexcept {
 }
 } // namespace
 
-std::uint16_t transmission_flags(const block::Geometry &geometry) noexcept {
+std::uint16_t transmission_flags(const block::Geometry &geometry, const Agreement &agreement) noexcept {
     // Whatever the medium lacks is emulated below, and all sessions go through one device: always multi-conn.
     unsigned flags = wire::has_flags | wire::send_flush | wire::send_fua | wire::send_trim |
                      wire::send_write_zeroes | wire::send_fast_zero | wire::send_cache | wire::can_multi_conn;
@@ -30,6 +30,8 @@ std::uint16_t transmission_flags(const block::Geometry &geometry) noexcept {
         flags |= wire::read_only;
     if (geometry.rotational)
         flags |= wire::rotational;
+    if (agreement.dialect != wire::Dialect::simple)
+        flags |= wire::send_df;
     return static_cast<std::uint16_t>(flags);
 }
 
@@ -72,11 +74,11 @@ void OptionReplies::server(const ExportInfo &info) {
     bytes(description);
 }
 
-void OptionReplies::export_size(wire::Option option, const ExportInfo &info) {
+void OptionReplies::export_size(wire::Option option, const ExportInfo &info, std::uint16_t flags) {
     frame(option, wire::OptionReply::info, 12);
     number(static_cast<std::uint16_t>(wire::Information::size_and_flags));
     number(info.geometry.size);
-    number(transmission_flags(info.geometry));
+    number(flags);
 }
 
 void OptionReplies::text(wire::Option option, wire::Information type, std::string_view text) {
@@ -95,9 +97,9 @@ void OptionReplies::block_sizes(wire::Option option, const ExportInfo &info) {
     number(geometry.maximum_payload);
 }
 
-void OptionReplies::export_name(const ExportInfo &info, bool padded) {
+void OptionReplies::export_name(const ExportInfo &info, std::uint16_t flags, bool padded) {
     number(info.geometry.size);
-    number(transmission_flags(info.geometry));
+    number(flags);
     if (padded)
         out_.resize(out_.size() + wire::export_name_padding);
 }

@@ -23,11 +23,11 @@ public:
     /// `text` is cut to what the protocol allows.
     void error(wire::Option option, wire::OptionReply type, std::string_view text = {});
     void server(const ExportInfo &info);
-    void export_size(wire::Option option, const ExportInfo &info);
+    void export_size(wire::Option option, const ExportInfo &info, std::uint16_t flags);
     void text(wire::Option option, wire::Information type, std::string_view text);
     void block_sizes(wire::Option option, const ExportInfo &info);
     /// The answer to EXPORT_NAME.
-    void export_name(const ExportInfo &info, bool padded);
+    void export_name(const ExportInfo &info, std::uint16_t flags, bool padded);
 
 private:
     void frame(wire::Option option, wire::OptionReply type, std::size_t length);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nbd/reply_writer.hpp"
 
+#include "nbd/channel.hpp"
+
+#include <cerrno>
 #include <climits>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 namespace nbd {
 
@@ -13,11 +14,8 @@ constexpr std::size_t most_vectors = IOV_MAX;
 constexpr std::size_t most_bytes_per_turn = std::size_t{1} << 20;
 } // namespace
 
-void ReplyWriter::add(SessionRequest &request, wire::Error error) noexcept {
-    request.reply = wire::encode_simple_reply(error, request.cookie);
-    request.reply_data =
-        error == wire::Error::none && request.operation == block::Operation::read ? request.length : 0;
-    unsent_bytes_ += request.reply_size();
+void ReplyWriter::add(SessionRequest &request, wire::Error error, std::string_view text) noexcept {
+    encoder_.begin(request, error, text);
     waiting_.push_back(request);
 }
 
@@ -25,13 +23,15 @@ void ReplyWriter::load() noexcept {
     while (!waiting_.empty() && 2 * (sending_count_ + 1) <= most_vectors &&
            sending_bytes_ < most_bytes_per_turn) {
         SessionRequest &request = waiting_.pop_front();
+        if (request.reply.left > 0)
+            encoder_.next(request);
         ++sending_count_;
-        sending_bytes_ += request.reply_size();
+        sending_bytes_ += request.reply.size();
         sending_.push_back(request);
     }
 }
 
-ReplyWriter::Sent ReplyWriter::send(int fd, base::List<SessionRequest> &done) noexcept {
+ReplyWriter::Sent ReplyWriter::send(Channel &channel, base::List<SessionRequest> &done) noexcept {
     load();
     iovec vectors[most_vectors];
     std::size_t count = 0;
@@ -45,17 +45,11 @@ ReplyWriter::Sent ReplyWriter::send(int fd, base::List<SessionRequest> &done) no
         skip = 0;
     };
     sending_.for_each([&gather](SessionRequest &request) {
-        gather(request.reply.data(), request.reply.size());
-        if (request.reply_data > 0)
-            gather(request.data, request.reply_data);
+        gather(request.reply.head.data(), request.reply.head_size);
+        if (request.reply.body_size > 0)
+            gather(request.reply.body, request.reply.body_size);
     });
-    msghdr message{};
-    message.msg_iov = vectors;
-    message.msg_iovlen = count;
-    ssize_t sent = 0;
-    do
-        sent = ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
+    const ssize_t sent = channel.send({vectors, count});
     if (sent < 0)
         return errno == EAGAIN ? Sent::blocked : Sent::failed;
     advance(static_cast<std::size_t>(sent), done);
@@ -65,14 +59,17 @@ ReplyWriter::Sent ReplyWriter::send(int fd, base::List<SessionRequest> &done) no
 }
 
 void ReplyWriter::advance(std::size_t bytes, base::List<SessionRequest> &done) noexcept {
-    unsent_bytes_ -= bytes;
+    sent_bytes_ += bytes;
     sending_bytes_ -= bytes;
     bytes += front_sent_;
-    while (!sending_.empty() && sending_.front().reply_size() <= bytes) {
+    while (!sending_.empty() && sending_.front().reply.size() <= bytes) {
         SessionRequest &request = sending_.pop_front();
-        bytes -= request.reply_size();
+        bytes -= request.reply.size();
         --sending_count_;
-        done.push_back(request);
+        if (request.reply.left > 0)
+            waiting_.push_back(request); // behind those that came meanwhile
+        else
+            done.push_back(request);
     }
     front_sent_ = bytes;
 }
@@ -80,7 +77,7 @@ void ReplyWriter::advance(std::size_t bytes, base::List<SessionRequest> &done) n
 void ReplyWriter::discard(base::List<SessionRequest> &done) noexcept {
     done.take_all(sending_);
     done.take_all(waiting_);
-    sending_count_ = sending_bytes_ = front_sent_ = unsent_bytes_ = 0;
+    sending_count_ = sending_bytes_ = front_sent_ = 0;
 }
 
 } // namespace nbd

@@ -5,7 +5,10 @@
 
 namespace nbd {
 
-/// The replies of one session, on their way out: gathered during a turn, sent with one sendmsg. Hot path.
+class Channel;
+
+/// The replies of one session, on their way out: gathered during a turn, sent with one sendmsg. A reply of
+/// several pieces lets the others pass between them. Hot path.
 class ReplyWriter {
 public:
     enum class Sent {
@@ -15,27 +18,32 @@ public:
         failed,  ///< the peer is gone
     };
 
-    /// Simple replies: the request's reply is filled in, its data (of a read that went well) follows.
-    void add(SessionRequest &request, wire::Error error) noexcept;
+    explicit ReplyWriter(const ReplyEncoder &encoder) noexcept
+        : encoder_(encoder) {}
+
+    /// `text`: see ReplyEncoder.
+    void add(SessionRequest &request, wire::Error error, std::string_view text) noexcept;
     /// One sendmsg; requests whose reply has left completely move to `done`.
-    Sent send(int fd, base::List<SessionRequest> &done) noexcept;
+    Sent send(Channel &channel, base::List<SessionRequest> &done) noexcept;
     /// The session is over: every request moves to `done`, sent or not.
     void discard(base::List<SessionRequest> &done) noexcept;
 
-    [[nodiscard]] bool empty() const noexcept { return unsent_bytes_ == 0; }
-    [[nodiscard]] std::size_t unsent_bytes() const noexcept { return unsent_bytes_; }
+    [[nodiscard]] bool empty() const noexcept { return waiting_.empty() && sending_.empty(); }
+    /// Bytes that left in all.
+    [[nodiscard]] std::uint64_t sent_bytes() const noexcept { return sent_bytes_; }
 
 private:
     void load() noexcept;
     void advance(std::size_t bytes, base::List<SessionRequest> &done) noexcept;
 
+    const ReplyEncoder encoder_;
     base::List<SessionRequest> waiting_;
-    // What the next sendmsg tells; the first `front_sent_` bytes of its front are out already.
+    // Whose piece the next sendmsg tells; the first `front_sent_` bytes of its front are out already.
     base::List<SessionRequest> sending_;
     std::size_t sending_count_ = 0;
     std::size_t sending_bytes_ = 0;
     std::size_t front_sent_ = 0;
-    std::size_t unsent_bytes_ = 0;
+    std::uint64_t sent_bytes_ = 0;
 };
 
 } // namespace nbd

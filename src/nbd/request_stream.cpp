@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nbd/request_stream.hpp"
 
+#include "nbd/channel.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
-#include <sys/uio.h>
 #include <utility>
 
 namespace nbd {
@@ -29,10 +30,10 @@ bool RequestStream::borrow() noexcept {
     return true;
 }
 
-RequestStream::Received RequestStream::receive(int fd) noexcept {
+RequestStream::Received RequestStream::receive(Channel &channel) noexcept {
     assert(header() == nullptr);
     iovec vectors[2];
-    int count = 0;
+    std::size_t count = 0;
     const std::size_t direct = std::min(payload_left_, block_size);
     if (direct > 0)
         vectors[count++] = {payload_to_, direct};
@@ -45,10 +46,7 @@ RequestStream::Received RequestStream::receive(int fd) noexcept {
         if (behind > 0)
             vectors[count++] = {block_ + end_, behind};
     }
-    ssize_t got = 0;
-    do
-        got = ::readv(fd, vectors, count);
-    while (got < 0 && errno == EINTR);
+    const ssize_t got = channel.receive({vectors, count});
     if (got == 0)
         return Received::end;
     if (got < 0)
@@ -69,7 +67,7 @@ RequestStream::Received RequestStream::took(std::size_t bytes, std::size_t asked
 }
 
 const std::byte *RequestStream::header() const noexcept {
-    if (payload_left_ > 0 || skip_left_ > 0 || buffered() < wire::request_size)
+    if (payload_left_ > 0 || skip_left_ > 0 || buffered() < header_size_)
         return nullptr;
     return block_ + begin_;
 }

@@ -6,6 +6,8 @@
 
 namespace nbd {
 
+class Channel;
+
 /// What comes in from one client in the transmission phase: received by large chunks, taken apart in place. A
 /// block is borrowed only while bytes are in it, so an idle session holds none. Hot path.
 class RequestStream {
@@ -19,14 +21,16 @@ public:
         failed,  ///< the peer, or our memory, is gone
     };
 
-    explicit RequestStream(base::BufferPool &blocks) noexcept
-        : blocks_(blocks) {}
+    /// `header_size`: of the requests, at most wire::extended_request_size.
+    RequestStream(base::BufferPool &blocks, std::size_t header_size) noexcept
+        : blocks_(blocks)
+        , header_size_(header_size) {}
     RequestStream(const RequestStream &) = delete;
     RequestStream &operator=(const RequestStream &) = delete;
     ~RequestStream() { clear(); }
 
     /// One receive of about block_size bytes. Only when header() is null.
-    Received receive(int fd) noexcept;
+    Received receive(Channel &channel) noexcept;
     /// Whether the last receive got all it had room for: there is probably more.
     [[nodiscard]] bool filled() const noexcept { return filled_; }
 
@@ -35,7 +39,7 @@ public:
     /// Bytes that were received and not taken yet.
     [[nodiscard]] std::size_t buffered() const noexcept { return end_ - begin_; }
     void drop_header() noexcept {
-        begin_ += wire::request_size;
+        begin_ += header_size_;
         large_payloads_ = false;
     }
     /// After drop_header(): the next `length` bytes belong at `to`; what has not come yet is received there.
@@ -57,11 +61,12 @@ private:
     Received took(std::size_t bytes, std::size_t asked) noexcept;
 
     base::BufferPool &blocks_;
+    const std::size_t header_size_;
     std::byte *block_ = nullptr;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t kept_ = 0; ///< bytes of a header in partial_, while there is no block
-    wire::RequestBytes partial_;
+    wire::ExtendedRequestBytes partial_;
     std::byte *payload_to_ = nullptr;
     std::size_t payload_left_ = 0;
     std::size_t skip_left_ = 0;

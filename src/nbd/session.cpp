@@ -3,7 +3,6 @@
 
 #include "io/worker.hpp"
 #include "nbd/export_sessions.hpp"
-#include "nbd/validation.hpp"
 
 #include <cassert>
 #include <utility>
@@ -13,15 +12,19 @@ namespace nbd {
 namespace {
 // Eight requests without a payload. Splitting fewer costs more system calls than it gains.
 constexpr std::size_t smallest_half = 8 * wire::request_size;
+// Of a read's data: small enough for other replies to pass in between.
+constexpr std::size_t largest_chunk = std::size_t{256} << 10;
 } // namespace
 
 Session::Session(ExportSessions &owner, Connection connection, std::uint64_t loss_epoch)
     : owner_(owner)
     , connection_(std::move(connection))
     , geometry_(connection_.negotiated.info->geometry)
+    , agreement_(connection_.negotiated.agreement)
     , loss_epoch_(loss_epoch)
-    , watch_(owner.worker(), connection_.socket.release())
-    , input_(owner.blocks())
+    , channel_(owner.worker(), std::move(connection_.socket))
+    , input_(owner.blocks(), wire::request_size_of(agreement_.dialect))
+    , output_({agreement_.dialect, std::min(largest_chunk, std::size_t{geometry_.maximum_payload})})
     , read_task_(base::Delegate<>::to<&Session::readable>(*this))
     , second_half_(base::Delegate<>::to<&Session::take_second_half>(*this))
     , flush_task_(base::Delegate<>::to<&Session::flush>(*this))
@@ -31,14 +34,14 @@ Session::Session(ExportSessions &owner, Connection connection, std::uint64_t los
 
 Session::~Session() { assert(requests_ == 0 && in_device_ == 0); }
 
-void Session::read() noexcept { watch_.wait_read(base::Delegate<>::to<&Session::readable>(*this)); }
+void Session::read() noexcept { channel_.wait_read(base::Delegate<>::to<&Session::readable>(*this)); }
 
 void Session::readable() noexcept {
     if (state_ != State::serving) {
         discard_input();
         return;
     }
-    switch (input_.receive(watch_.fd())) {
+    switch (input_.receive(channel_)) {
     case RequestStream::Received::nothing:
         input_.settle();
         read();
@@ -97,7 +100,7 @@ void Session::take_requests(std::size_t bytes_to_leave) noexcept {
         const std::byte *bytes = input_.header();
         if (bytes == nullptr)
             break;
-        paused_ = !take(wire::decode_request(bytes));
+        paused_ = !take(wire::decode_request(bytes, agreement_.dialect));
     }
 }
 
@@ -120,7 +123,7 @@ bool Session::has_room() const noexcept {
 
 // False when it must wait for room; then the header stays where it is.
 bool Session::take(const wire::RequestHeader &header) noexcept {
-    if (header.magic != wire::request_magic) {
+    if (header.magic != wire::request_magic_of(agreement_.dialect)) {
         hang_up("not an NBD request");
         return true;
     }
@@ -128,21 +131,22 @@ bool Session::take(const wire::RequestHeader &header) noexcept {
         finish();
         return true;
     }
-    if (has_payload(header) && header.length > longest_drained) {
-        hang_up("a write of more than 64 MiB");
+    if (payload_size(header, agreement_.dialect) > longest_drained) {
+        hang_up("a payload of more than 64 MiB");
         return true;
     }
     if (!has_room())
         return false;
-    const wire::Error error = shutting_down_ ? wire::Error::eshutdown : validate(header, geometry_);
-    if (error == wire::Error::none)
+    const Refusal refusal = shutting_down_ ? Refusal{wire::Error::eshutdown, "the server is shutting down"}
+                                           : validate(header, geometry_, agreement_);
+    if (!refusal)
         return admit(header);
-    refuse(header, error);
+    refuse(header, refusal);
     return true;
 }
 
 bool Session::admit(const wire::RequestHeader &header) noexcept {
-    const bool writes = has_payload(header);
+    const bool writes = header.command == wire::Command::write;
     std::byte *buffer = nullptr;
     if (writes || header.command == wire::Command::read) {
         buffer = owner_.payloads().take(header.length);
@@ -151,9 +155,10 @@ bool Session::admit(const wire::RequestHeader &header) noexcept {
             return false;
         }
     }
-    SessionRequest &request = owner_.requests().make(header.cookie, loss_epoch_);
+    SessionRequest &request = owner_.requests().make(header, loss_epoch_);
     describe(header, request);
     request.data = buffer;
+    request.whole = (header.flags & wire::df) != 0;
     ++requests_;
     // Now, not when it is read: a whole turn of reads is with the device before the first of them is
     // answered.
@@ -171,19 +176,18 @@ bool Session::admit(const wire::RequestHeader &header) noexcept {
 }
 
 // Its payload, if any, goes first: so that the peer is not blocked in sending while we are in answering.
-void Session::refuse(const wire::RequestHeader &header, wire::Error error) noexcept {
-    SessionRequest &request = owner_.requests().make(header.cookie, loss_epoch_);
+void Session::refuse(const wire::RequestHeader &header, Refusal refusal) noexcept {
+    SessionRequest &request = owner_.requests().make(header, loss_epoch_);
     ++requests_;
     ++owner_.counters().refused;
     input_.drop_header();
-    if (has_payload(header))
-        input_.skip(header.length);
+    input_.skip(payload_size(header, agreement_.dialect));
     if (input_.skipped()) {
-        reply(request, error);
+        reply(request, refusal);
         return;
     }
     refused_ = &request;
-    refusal_ = error;
+    refusal_ = refusal;
 }
 
 void Session::memory_is_back() noexcept {
@@ -204,7 +208,8 @@ void Session::completed(block::Request &request, block::Status status) noexcept 
     if (state_ != State::closed) {
         if (!status.ok())
             ++owner_.counters().failed;
-        reply(answered, wire::error_of(status, answered.fast_zero));
+        const wire::Error error = wire::error_of(status, answered.fast_zero);
+        reply(answered, {error, text_of(error)});
         return;
     }
     release(answered);
@@ -212,10 +217,10 @@ void Session::completed(block::Request &request, block::Status status) noexcept 
         owner_.ended(*this);
 }
 
-void Session::reply(SessionRequest &request, wire::Error error) noexcept {
+void Session::reply(SessionRequest &request, Refusal refusal) noexcept {
     if (output_.empty())
         last_output_ = owner_.worker().now();
-    output_.add(request, error);
+    output_.add(request, refusal.error, refusal.text);
     if (!output_blocked_)
         owner_.worker().at_end_of_turn(flush_task_);
 }
@@ -223,11 +228,10 @@ void Session::reply(SessionRequest &request, wire::Error error) noexcept {
 void Session::flush() noexcept {
     output_blocked_ = false;
     base::List<SessionRequest> sent;
-    const std::size_t before = output_.unsent_bytes();
-    const ReplyWriter::Sent result =
-        output_.empty() ? ReplyWriter::Sent::all : output_.send(watch_.fd(), sent);
+    const std::uint64_t before = output_.sent_bytes();
+    const ReplyWriter::Sent result = output_.empty() ? ReplyWriter::Sent::all : output_.send(channel_, sent);
     release(sent);
-    if (output_.unsent_bytes() != before)
+    if (output_.sent_bytes() != before)
         last_output_ = owner_.worker().now();
     switch (result) {
     case ReplyWriter::Sent::failed:
@@ -235,7 +239,7 @@ void Session::flush() noexcept {
         return;
     case ReplyWriter::Sent::blocked:
         output_blocked_ = true;
-        watch_.wait_write(base::Delegate<>::to<&Session::flush>(*this));
+        channel_.wait_write(base::Delegate<>::to<&Session::flush>(*this));
         expect_progress();
         break;
     case ReplyWriter::Sent::more:

@@ -2,10 +2,11 @@
 #pragma once
 
 #include "base/scheduler.hpp"
-#include "io/fd_watch.hpp"
+#include "nbd/channel.hpp"
 #include "nbd/reply_writer.hpp"
 #include "nbd/request_stream.hpp"
 #include "nbd/session_home.hpp"
+#include "nbd/validation.hpp"
 
 namespace nbd {
 
@@ -49,7 +50,7 @@ private:
     void finish_payload() noexcept;
     bool take(const wire::RequestHeader &header) noexcept;
     bool admit(const wire::RequestHeader &header) noexcept;
-    void refuse(const wire::RequestHeader &header, wire::Error error) noexcept;
+    void refuse(const wire::RequestHeader &header, Refusal refusal) noexcept;
     void end_of_stream() noexcept;
     void discard_input() noexcept;
     [[nodiscard]] bool has_room() const noexcept;
@@ -57,7 +58,7 @@ private:
 
     // Answering.
     void submit(SessionRequest &request) noexcept;
-    void reply(SessionRequest &request, wire::Error error) noexcept;
+    void reply(SessionRequest &request, Refusal refusal = {}) noexcept;
     void flush() noexcept;
     void release(base::List<SessionRequest> &requests) noexcept;
     void release(SessionRequest &request) noexcept;
@@ -76,8 +77,9 @@ private:
     ExportSessions &owner_;
     Connection connection_;
     const block::Geometry geometry_;
+    const Agreement agreement_;
     const std::uint64_t loss_epoch_;
-    io::FdWatch watch_;
+    Channel channel_;
     RequestStream input_;
     ReplyWriter output_;
     State state_ = State::serving;
@@ -91,7 +93,7 @@ private:
     std::size_t owed_bytes_ = 0;          ///< of reads, from header to the last byte of the reply
     SessionRequest *receiving_ = nullptr; ///< its payload is coming in
     SessionRequest *refused_ = nullptr;   ///< its payload is being dropped
-    wire::Error refusal_ = wire::Error::none;
+    Refusal refusal_;
     base::TimePoint last_input_{};
     base::TimePoint last_output_{};
     base::Task read_task_;

@@ -9,8 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <poll.h>
-#include <sys/socket.h>
 
 namespace nbd {
 
@@ -18,10 +16,6 @@ namespace {
 // While paused nothing is read, so nothing tells of the peer's death: look this often.
 constexpr base::Duration look_interval = std::chrono::seconds(1);
 
-short peer_state(int fd, short events = POLLRDHUP) noexcept {
-    pollfd state{fd, events, 0};
-    return ::poll(&state, 1, 0) == 1 ? state.revents : short{0};
-}
 } // namespace
 
 void Session::shut_down() noexcept {
@@ -42,7 +36,7 @@ void Session::leave_if_idle() noexcept {
 void Session::farewell_is_over() noexcept {
     farewell_over_ = true;
     // What has come already is answered first; then flush() looks again.
-    if ((peer_state(watch_.fd(), POLLIN) & POLLIN) == 0)
+    if (!channel_.has_input())
         leave_if_idle();
 }
 
@@ -53,7 +47,7 @@ void Session::end_of_stream() noexcept {
         release(*std::exchange(receiving_, nullptr));
     if (refused_ != nullptr)
         release(*std::exchange(refused_, nullptr));
-    if ((peer_state(watch_.fd()) & (POLLHUP | POLLERR)) != 0) {
+    if (channel_.peer() == Channel::Peer::gone) {
         hang_up("client closed the connection");
         return;
     }
@@ -82,22 +76,21 @@ void Session::finish() noexcept {
 // Unread input at close() would make Linux send RST, which destroys replies that are still under way.
 void Session::linger() noexcept {
     state_ = State::lingering;
-    ::shutdown(watch_.fd(), SHUT_WR);
+    channel_.finish_sending();
     timer_.start_in(owner_.limits().linger);
     discard_input();
 }
 
 void Session::discard_input() noexcept {
     std::array<std::byte, 4096> bytes;
+    const iovec all{bytes.data(), bytes.size()};
     for (int round = 0; round < 16; ++round) {
-        const ssize_t got = ::recv(watch_.fd(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        const ssize_t got = channel_.receive({&all, 1});
         if (got > 0)
-            continue;
-        if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 && errno == EAGAIN)
             break;
-        if (got < 0 || state_ == State::lingering || (peer_state(watch_.fd()) & (POLLHUP | POLLERR)) != 0)
+        if (got < 0 || state_ == State::lingering || channel_.peer() == Channel::Peer::gone)
             close();
         else if (in_device_ > 0)
             // A peer that is gone must not write any more through requests that wait for a path; one that
@@ -130,7 +123,7 @@ void Session::close() noexcept {
     second_half_.withdraw();
     flush_task_.withdraw();
     memory_task_.withdraw();
-    watch_.close();
+    channel_.close();
     input_.clear();
     if (receiving_ != nullptr)
         release(*std::exchange(receiving_, nullptr));
@@ -179,10 +172,10 @@ void Session::watch_dog() noexcept {
 }
 
 void Session::look_for_the_peer() noexcept {
-    const short state = peer_state(watch_.fd());
-    if ((state & (POLLHUP | POLLERR)) != 0)
+    const Channel::Peer peer = channel_.peer();
+    if (peer == Channel::Peer::gone)
         hang_up("client closed the connection");
-    else if ((state & POLLRDHUP) != 0 && in_device_ > 0)
+    else if (peer == Channel::Peer::finished && in_device_ > 0)
         drop_held();
 }
 

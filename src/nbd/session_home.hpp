@@ -18,7 +18,7 @@ struct Connection {
     ConnectionLimit::Slot slot;
     Socket socket;
     std::string peer;
-    Handshake::Result negotiated;
+    Handshake::Result negotiated{};
 };
 
 /// The way to the sessions of an export from another worker. Shared by the sessions' owner and by the

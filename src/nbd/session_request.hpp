@@ -2,7 +2,7 @@
 #pragma once
 
 #include "block/request.hpp"
-#include "wire/codec.hpp"
+#include "nbd/reply.hpp"
 
 namespace nbd {
 
@@ -10,16 +10,15 @@ namespace nbd {
 /// when set, is a buffer of `length` bytes from the payload pool.
 class SessionRequest final : public block::Request {
 public:
-    SessionRequest(std::uint64_t the_cookie, std::uint64_t epoch) noexcept
-        : cookie(the_cookie) {
+    SessionRequest(const wire::RequestHeader &header, std::uint64_t epoch) noexcept
+        : cookie(header.cookie) {
+        offset = header.offset;
         loss_epoch = epoch;
     }
 
     std::uint64_t cookie;
-    wire::SimpleReplyBytes reply{};
-    /// Bytes of `data` that follow the reply's header.
-    std::size_t reply_data = 0;
-    [[nodiscard]] std::size_t reply_size() const noexcept { return reply.size() + reply_data; }
+    bool whole = false; ///< read: its data are to come in one chunk
+    Reply reply;
 };
 
 } // namespace nbd

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nbd/validation.hpp"
 
+#include <algorithm>
+
 namespace nbd {
 
 using wire::Command;
 using wire::Error;
 
 namespace {
+
+// A client may ask for so much in one chunk, however little the paths take at a time.
+constexpr std::uint32_t always_in_one = 64U << 10;
 
 struct Row {
     std::uint16_t legal_flags;
@@ -37,26 +42,53 @@ const Row *row_of(Command command) noexcept {
 
 } // namespace
 
-Error validate(const wire::RequestHeader &header, const block::Geometry &geometry) noexcept {
-    const Row *row = row_of(header.command);
-    if (row == nullptr)
-        return Error::einval;
-    if (geometry.read_only && row->changes)
-        return Error::eperm;
-    if ((header.flags & ~row->legal_flags) != 0 || !row->offered)
-        return Error::einval;
-    if (header.command == Command::flush)
-        return header.offset == 0 && header.length == 0 ? Error::none : Error::einval;
+namespace {
+
+// Flags that are legal for the command in this conversation.
+unsigned legal_flags(const Row &row, Command command, const Agreement &agreement) noexcept {
+    unsigned flags = row.legal_flags;
+    if (command == Command::read && agreement.dialect != wire::Dialect::simple)
+        flags |= wire::df;
+    if (command == Command::write && agreement.dialect == wire::Dialect::extended)
+        flags |= wire::payload_length;
+    return flags;
+}
+
+Refusal check_range(const wire::RequestHeader &header, const Row &row,
+                    const block::Geometry &geometry) noexcept {
     if (header.offset > geometry.size || header.length > geometry.size - header.offset)
-        return row->out_of_range;
+        return {row.out_of_range, "beyond the end of the export"};
     if (header.length == 0)
-        return Error::einval;
+        return {Error::einval, "a length of zero"};
     // Also for clients that asked for no block sizes: read-modify-write for them is a later step.
     if (((header.offset | header.length) & (geometry.minimum_block - 1)) != 0)
-        return Error::einval;
-    if (row->carries_data && header.length > longest_payload)
-        return Error::einval;
-    return Error::none;
+        return {Error::einval, "not a multiple of the minimum block size"};
+    if (row.carries_data && header.length > longest_payload)
+        return {Error::einval, "more than 64 MiB of data"};
+    return {};
+}
+
+} // namespace
+
+Refusal validate(const wire::RequestHeader &header, const block::Geometry &geometry,
+                 const Agreement &agreement) noexcept {
+    const Row *row = row_of(header.command);
+    if (row == nullptr)
+        return {Error::einval, "an unknown command"};
+    if (geometry.read_only && row->changes)
+        return {Error::eperm, "the export is read-only"};
+    if ((header.flags & ~legal_flags(*row, header.command, agreement)) != 0)
+        return {Error::einval, "a flag that is not valid for this command"};
+    if (!row->offered)
+        return {Error::einval, "a command that was not offered"};
+    if (header.command == Command::flush)
+        return header.offset == 0 && header.length == 0 ? Refusal{}
+                                                        : Refusal{Error::einval, "flush takes no range"};
+    if (const Refusal refusal = check_range(header, *row, geometry))
+        return refusal;
+    if ((header.flags & wire::df) != 0 && header.length > std::max(geometry.maximum_payload, always_in_one))
+        return {Error::eoverflow, "too long for one chunk"};
+    return {};
 }
 
 void describe(const wire::RequestHeader &header, block::Request &request) noexcept {

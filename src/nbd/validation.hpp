@@ -2,7 +2,10 @@
 #pragma once
 
 #include "block/device.hpp"
+#include "nbd/agreement.hpp"
 #include "wire/codec.hpp"
+
+#include <string_view>
 
 namespace nbd {
 
@@ -12,14 +15,24 @@ inline constexpr std::uint32_t longest_payload = 64U << 20;
 /// A refused WRITE is read to its end up to here; beyond, the connection is.
 inline constexpr std::uint32_t longest_drained = longest_payload + (1U << 20);
 
+/// Why a request does not go to the device. `text` is for the client and lives for ever.
+struct Refusal {
+    wire::Error error = wire::Error::none;
+    std::string_view text{};
+    explicit operator bool() const noexcept { return error != wire::Error::none; }
+};
+
 /// What is wrong with a request, by the first rule it breaks; none when it may go to the device. Magic, DISC
 /// and the drain limit are the session's. Pure.
-[[nodiscard]] wire::Error validate(const wire::RequestHeader &header,
-                                   const block::Geometry &geometry) noexcept;
+[[nodiscard]] Refusal validate(const wire::RequestHeader &header, const block::Geometry &geometry,
+                               const Agreement &agreement) noexcept;
 
-/// Whether a payload follows the header.
-[[nodiscard]] inline bool has_payload(const wire::RequestHeader &header) noexcept {
-    return header.command == wire::Command::write;
+/// The bytes that follow the header, whatever the command is.
+[[nodiscard]] inline std::uint64_t payload_size(const wire::RequestHeader &header,
+                                                wire::Dialect dialect) noexcept {
+    const bool follows = dialect == wire::Dialect::extended ? (header.flags & wire::payload_length) != 0
+                                                            : header.command == wire::Command::write;
+    return follows ? header.length : 0;
 }
 
 /// The request in the words of a device; only for a valid header other than BLOCK_STATUS and DISC.

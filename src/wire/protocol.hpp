@@ -66,13 +66,20 @@ enum TransmissionFlag : std::uint16_t {
     can_multi_conn = 1 << 8,
     send_cache = 1 << 10,
     send_fast_zero = 1 << 11,
+    block_status_payload = 1 << 12,
 };
 
 // Transmission.
 inline constexpr std::uint32_t request_magic = 0x25609513;
+inline constexpr std::uint32_t extended_request_magic = 0x21e41c71;
 inline constexpr std::uint32_t simple_reply_magic = 0x67446698;
+inline constexpr std::uint32_t structured_reply_magic = 0x668e33ef;
+inline constexpr std::uint32_t extended_reply_magic = 0x6e8a278c;
 inline constexpr std::size_t request_size = 28;
+inline constexpr std::size_t extended_request_size = 32;
 inline constexpr std::size_t simple_reply_size = 16;
+inline constexpr std::size_t structured_reply_size = 20;
+inline constexpr std::size_t extended_reply_size = 32;
 
 enum class Command : std::uint16_t {
     read = 0,
@@ -93,6 +100,29 @@ enum CommandFlag : std::uint16_t {
     fast_zero = 1 << 4,
     payload_length = 1 << 5,
 };
+
+/// How the two sides agreed to talk in the transmission phase; each is more than the one before.
+enum class Dialect : std::uint8_t {
+    simple,     ///< compact requests, simple replies
+    structured, ///< compact requests, replies may come in chunks
+    extended,   ///< extended requests, extended chunks only
+};
+
+// What a structured or extended reply is made of.
+enum ChunkFlag : std::uint16_t { done = 1 << 0 };
+
+enum class Chunk : std::uint16_t {
+    none = 0,
+    offset_data = 1,
+    offset_hole = 2,
+    block_status = 5,
+    block_status_ext = 6,
+    error = (1 << 15) + 1,
+    error_offset = (1 << 15) + 2,
+};
+
+// Descriptors of base:allocation.
+enum AllocationFlag : std::uint32_t { state_hole = 1 << 0, state_zero = 1 << 1 };
 
 /// The only error values a reply may carry.
 enum class Error : std::uint32_t {

@@ -141,7 +141,31 @@ TEST_CASE("EXPORT_NAME is answered without padding when both sides agreed so") {
     CHECK(client.feed(option(Option::export_name, text("disk"))) == Verdict::transmission);
     CHECK(client.out.size() == 10);
     CHECK(wire::load<std::uint64_t>(client.out.data()) == 1 << 20);
-    CHECK(!client.handshake.result().block_sizes);
+    CHECK(!client.handshake.result().agreement.block_sizes);
+}
+
+TEST_CASE("structured replies are agreed upon, as often as they are asked for") {
+    Client client;
+    CHECK(client.last(Option::structured_reply) == OptionReply::ack);
+    CHECK(client.last(Option::structured_reply) == OptionReply::ack);
+    const auto replies = client.ask(Option::go, info_data("disk"));
+    REQUIRE(client.verdict == Verdict::transmission);
+    CHECK(client.handshake.result().agreement.dialect == wire::Dialect::structured);
+    CHECK((wire::load<std::uint16_t>(&replies[0].data[10]) & wire::send_df) != 0);
+}
+
+TEST_CASE("without structured replies no single chunk is offered") {
+    Client client;
+    const auto replies = client.ask(Option::go, info_data("disk"));
+    CHECK(client.handshake.result().agreement.dialect == wire::Dialect::simple);
+    CHECK((wire::load<std::uint16_t>(&replies[0].data[10]) & wire::send_df) == 0);
+}
+
+TEST_CASE("STRUCTURED_REPLY takes no data") {
+    Client client;
+    CHECK(client.last(Option::structured_reply, text("x")) == OptionReply::invalid);
+    client.ask(Option::go, info_data("disk"));
+    CHECK(client.handshake.result().agreement.dialect == wire::Dialect::simple);
 }
 
 TEST_CASE("EXPORT_NAME of what cannot be had ends the connection without a byte") {
@@ -163,7 +187,7 @@ TEST_CASE("GO tells size, flags and what else was asked for, then transmission s
     CHECK(wire::load<std::uint32_t>(&replies[3].data[2]) == 512);
     CHECK(replies[4].type == OptionReply::ack);
     CHECK(client.verdict == Verdict::transmission);
-    CHECK(client.handshake.result().block_sizes);
+    CHECK(client.handshake.result().agreement.block_sizes);
     CHECK(client.handshake.result().info->name == "disk");
 }
 
@@ -250,8 +274,8 @@ TEST_CASE("STARTTLS is refused by policy, with data as malformed") {
 TEST_CASE("options we do not know are refused in step, whatever data they carry") {
     Client client;
     for (const Option unknown :
-         {Option::structured_reply, Option::extended_headers, Option::set_meta_context,
-          Option::list_meta_context, Option::peek_export, Option{0}, Option{0x7654321}}) {
+         {Option::extended_headers, Option::set_meta_context, Option::list_meta_context, Option::peek_export,
+          Option{0}, Option{0x7654321}}) {
         CHECK(client.last(unknown) == OptionReply::unsupported);
         CHECK(client.last(unknown, Bytes(1 << 20)) == OptionReply::unsupported);
     }

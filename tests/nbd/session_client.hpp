@@ -4,6 +4,7 @@
 #include "fakes/memory_device.hpp"
 #include "io/worker.hpp"
 #include "nbd/export_sessions.hpp"
+#include "wire/big_endian.hpp"
 #include "wire/codec.hpp"
 
 #include <chrono>
@@ -44,10 +45,10 @@ public:
         return result;
     }
     /// A new session; returns the client's end.
-    int connect() {
+    int connect(const nbd::Agreement &agreement = {}) {
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-        sessions.home()->adopt({{}, nbd::Socket(ends[0]), "test", {info, false}});
+        sessions.home()->adopt({{}, nbd::Socket(ends[0]), "test", {info, agreement}});
         return ends[1];
     }
     /// Waits until `condition` holds on the worker; false after five seconds.
@@ -88,10 +89,30 @@ private:
     std::thread thread_;
 };
 
+/// One chunk of a structured or extended reply, and the numbers in its payload.
+struct Chunk {
+    bool last = false;
+    wire::Chunk type = wire::Chunk::none;
+    std::uint64_t cookie = 0;
+    std::uint64_t request_offset = 0;
+    Bytes payload{};
+
+    template <typename Number>
+    [[nodiscard]] Number number(std::size_t at) const {
+        REQUIRE(at + sizeof(Number) <= payload.size());
+        return wire::load<Number>(payload.data() + at);
+    }
+    [[nodiscard]] std::string text(std::size_t at) const {
+        return {reinterpret_cast<const char *>(payload.data()) + at, payload.size() - at};
+    }
+    [[nodiscard]] wire::Error error() const { return static_cast<wire::Error>(number<std::uint32_t>(0)); }
+};
+
 class Client {
 public:
-    explicit Client(Service &service)
-        : socket_(service.connect()) {
+    explicit Client(Service &service, const nbd::Agreement &agreement = {})
+        : agreement_(agreement)
+        , socket_(service.connect(agreement)) {
         const timeval limit{10, 0};
         ::setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     }
@@ -107,8 +128,14 @@ public:
         }
     }
     void post(const wire::RequestHeader &header, const Bytes &payload = {}) {
-        const wire::RequestBytes bytes = wire::encode_request(header);
-        Bytes all(bytes.begin(), bytes.end());
+        Bytes all;
+        if (agreement_.dialect == wire::Dialect::extended) {
+            const wire::ExtendedRequestBytes bytes = wire::encode_extended_request(header);
+            all.assign(bytes.begin(), bytes.end());
+        } else {
+            const wire::RequestBytes bytes = wire::encode_request(header);
+            all.assign(bytes.begin(), bytes.end());
+        }
         all.insert(all.end(), payload.begin(), payload.end());
         send(all.data(), all.size());
     }
@@ -132,6 +159,23 @@ public:
         REQUIRE(reply.magic == wire::simple_reply_magic);
         return reply;
     }
+    /// The next chunk of a structured or extended reply.
+    Chunk chunk() {
+        const bool extended = agreement_.dialect == wire::Dialect::extended;
+        const Bytes head = receive(wire::chunk_size_of(agreement_.dialect));
+        REQUIRE(head.size() == wire::chunk_size_of(agreement_.dialect));
+        REQUIRE(wire::load<std::uint32_t>(head.data()) ==
+                (extended ? wire::extended_reply_magic : wire::structured_reply_magic));
+        Chunk chunk;
+        chunk.last = (wire::load<std::uint16_t>(&head[4]) & wire::done) != 0;
+        chunk.type = static_cast<wire::Chunk>(wire::load<std::uint16_t>(&head[6]));
+        chunk.cookie = wire::load<std::uint64_t>(&head[8]);
+        if (extended)
+            chunk.request_offset = wire::load<std::uint64_t>(&head[16]);
+        chunk.payload =
+            receive(extended ? wire::load<std::uint64_t>(&head[24]) : wire::load<std::uint32_t>(&head[16]));
+        return chunk;
+    }
     std::uint32_t ask(const wire::RequestHeader &header, const Bytes &payload = {}) {
         post(header, payload);
         return reply().error;
@@ -145,6 +189,7 @@ public:
     void close() { socket_.close(); }
 
 private:
+    const nbd::Agreement agreement_;
     nbd::Socket socket_;
 };
 

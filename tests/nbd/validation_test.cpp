@@ -10,11 +10,14 @@ using wire::Error;
 
 constexpr std::uint64_t size = std::uint64_t{256} << 20;
 
-Error check(Command command, std::uint64_t offset, std::uint32_t length, unsigned flags = 0,
-            const block::Geometry &geometry = {.size = size}) {
-    return nbd::validate(
-        {.flags = static_cast<std::uint16_t>(flags), .command = command, .offset = offset, .length = length},
-        geometry);
+Error check(Command command, std::uint64_t offset, std::uint64_t length, unsigned flags = 0,
+            const block::Geometry &geometry = {.size = size}, const nbd::Agreement &agreement = {}) {
+    return nbd::validate({.flags = static_cast<std::uint16_t>(flags),
+                          .command = command,
+                          .offset = offset,
+                          .length = length},
+                         geometry, agreement)
+        .error;
 }
 
 } // namespace
@@ -82,4 +85,19 @@ TEST_CASE("reads and writes have a longest length, effects have none") {
     CHECK(check(Command::write, 0, (64 << 20) + 1) == Error::einval);
     CHECK(check(Command::trim, 0, 256 << 20) == Error::none);
     CHECK(check(Command::write_zeroes, 0, 256 << 20) == Error::none);
+}
+
+TEST_CASE("one chunk may be asked for where replies have chunks") {
+    const nbd::Agreement structured{.dialect = wire::Dialect::structured};
+    const block::Geometry small{.size = size, .maximum_payload = 4096};
+    CHECK(check(Command::read, 0, 512, wire::df) == Error::einval);
+    CHECK(check(Command::read, 0, 32 << 20, wire::df, {.size = size}, structured) == Error::none);
+    CHECK(check(Command::read, 0, (32 << 20) + 1, wire::df, {.size = size}, structured) == Error::eoverflow);
+    CHECK(check(Command::read, 0, 64 << 10, wire::df, small, structured) == Error::none);
+    CHECK(check(Command::write, 0, 512, wire::df, {.size = size}, structured) == Error::einval);
+}
+
+TEST_CASE("a refusal says why") {
+    CHECK(nbd::validate({.command = Command::read, .offset = size, .length = 1}, {.size = size}, {}).text ==
+          "beyond the end of the export");
 }

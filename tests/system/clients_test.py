@@ -51,4 +51,23 @@ def test_qemu_img_compares_equal_with_the_file_behind(rig):
     assert "identical" in rig.run("qemu-img", "compare", "-f", "raw", "-F", "raw", disk, rig.export("m")).stdout
 
 
+def test_holes_and_data_come_through_structured_replies_as_through_simple_ones(rig):
+    serve(rig)
+    rig.run("qemu-io", "-f", "raw", "-c", "write -P 9 1M 3M", "-c", "write -P 8 5000000 1", rig.export("m"))
+    read = ("import sys, hashlib; h.set_request_structured_replies({}); h.connect_uri(sys.argv[1]); "
+            "print(h.get_structured_replies_negotiated(), hashlib.sha256(h.pread(32 << 20, 0)).hexdigest())")
+    chunked, simple = (rig.run("/usr/bin/python3", "-c", "import nbd; h = nbd.NBD(); " + read.format(wanted),
+                               rig.export("m")).stdout.split() for wanted in (True, False))
+    assert (chunked[0], simple[0]) == ("True", "False"), (chunked, simple)
+    assert chunked[1] == simple[1]
+
+
+def test_a_refused_request_says_why(rig):
+    serve(rig)
+    said = rig.run("/usr/bin/python3", "-c",
+                   "import nbd, sys; h = nbd.NBD(); h.set_strict_mode(0); h.connect_uri(sys.argv[1]); h.set_debug(True)\n"
+                   "try: h.pread(512, h.get_size())\nexcept nbd.Error as error: print(error.errno)", rig.export("m"))
+    assert said.stdout.strip() == "EINVAL" and "beyond the end of the export" in said.stderr, said.stderr
+
+
 main(globals())

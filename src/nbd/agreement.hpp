@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "wire/protocol.hpp"
+
+namespace nbd {
+
+/// What client and server agreed upon for the transmission phase.
+struct Agreement {
+    wire::Dialect dialect = wire::Dialect::simple;
+    bool block_sizes = false; ///< the client asked for them and so is bound by them
+};
+
+} // namespace nbd
