@@ -18,7 +18,7 @@ MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
     : plan_(std::move(plan))
     , observer_(observer)
     , buffers_(worker, plan_.buffer_memory)
-    , map_(worker, plan_.name, plan_.options, *this)
+    , map_(worker, plan_.name, plan_.options, *this, *this)
     , keeper_(worker, map_, plan_.expected, *this)
     , sessions_(worker, map_, buffers_, plan_.limits,
                 nbd::ExportSessions::DropHeld::to<&multipath::Map::drop_held>(map_))
@@ -37,7 +37,8 @@ void MapHome::start() {
 }
 
 void MapHome::paths_settled() noexcept {
-    map_.load(multipath::Table::parse(plan_.table, *this));
+    map_.load(plan_.table);
+    map_.start();
     loaded_ = true;
     publish();
 }

@@ -11,6 +11,7 @@ namespace multipath {
 struct PathDevice {
     block::Device *device = nullptr; ///< nullptr: there is none of that name
     bool usable = true;              ///< false: cannot be reached now, its entries are loaded failed
+    bool barred = false;             ///< another disk answers there (design D6)
 };
 
 /// Where a table looks its path names up. The devices outlive every table made from it.

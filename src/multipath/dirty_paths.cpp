@@ -5,8 +5,9 @@
 
 namespace multipath {
 
-DirtyPaths::DirtyPaths(base::Scheduler &, block::CompletionQueue &finished) noexcept
-    : finished_(finished) {}
+DirtyPaths::DirtyPaths(block::CompletionQueue &finished, base::Delegate<> idle) noexcept
+    : finished_(finished)
+    , idle_(idle) {}
 
 void DirtyPaths::wrote(block::Device &device, std::uint64_t generation) {
     for (const Mark &mark : dirty_)
@@ -83,6 +84,14 @@ void DirtyPaths::end_round() noexcept {
         finished_.add(request, lost ? block::Status::target_error(EIO) : block::Status::success());
     }
     if (!next_.empty())
+        start_round();
+    else
+        idle_();
+}
+
+void DirtyPaths::flush_all() {
+    look_for_losses();
+    if (flushes_in_flight_ == 0)
         start_round();
 }
 

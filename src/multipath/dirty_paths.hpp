@@ -17,7 +17,8 @@ namespace multipath {
 /// one.
 class DirtyPaths final : private block::Layer {
 public:
-    DirtyPaths(base::Scheduler &scheduler, block::CompletionQueue &finished) noexcept;
+    /// `idle`: called when a round of flushes has ended and none follows.
+    DirtyPaths(block::CompletionQueue &finished, base::Delegate<> idle) noexcept;
 
     /// The epoch of a client that comes now: what is lost already is not its loss.
     [[nodiscard]] std::uint64_t loss_epoch() noexcept {
@@ -31,6 +32,8 @@ public:
     /// Makes everything that was acknowledged stable, then ends `request` through the completion queue: with
     /// success or EIO. `except`: a device that needs no flush for this (it has just done the FUA).
     void flush(block::Request &request, const block::Device *except = nullptr);
+    /// Makes everything that was acknowledged stable, for nobody in particular. Ends with `idle`.
+    void flush_all();
     /// Looks for devices that lost what they held; true when this client's writes may be among it.
     bool has_lost(const block::Request &request) noexcept;
     [[nodiscard]] std::size_t in_flight() const noexcept { return flushes_in_flight_; }
@@ -49,6 +52,7 @@ private:
     void end_round() noexcept;
 
     block::CompletionQueue &finished_;
+    base::Delegate<> idle_;
     std::vector<Mark> dirty_;
     std::vector<Mark> flushing_;
     base::ObjectPool<block::Request, 8> requests_;

@@ -4,9 +4,12 @@
 #include "base/scheduler.hpp"
 #include "block/completion_queue.hpp"
 #include "block/device.hpp"
+#include "multipath/activation.hpp"
 #include "multipath/dirty_paths.hpp"
 #include "multipath/event.hpp"
+#include "multipath/prober.hpp"
 #include "multipath/table.hpp"
+#include "multipath/ticket.hpp"
 
 #include <chrono>
 #include <memory>
@@ -21,21 +24,49 @@ struct MapOptions {
     bool independent_caches = false;
     /// 0: wait for ever (reference R33).
     std::chrono::milliseconds no_path_timeout{0};
+    TableRules rules{}; ///< the compatibility among them
 };
 
 /// One multipath device: sends each request to a path of its live table, again to another when the path
-/// fails, holds it while there is none (semantics reference 1 and 2; the numbers in map.cpp are its
+/// fails, holds it while there is none (semantics reference 1 and 2; the numbers in the .cpp files are its
 /// sections). One worker; no I/O, no clock and no log of its own. Control calls throw base::Error and then
 /// have changed nothing.
-class Map final : public block::Device, private block::Layer {
+class Map final : public block::Device,
+                  private block::Layer,
+                  private Activation::Owner,
+                  private Prober::Owner {
 public:
-    /// `observer` outlives the map. The map is usable once a table is loaded.
-    Map(base::Scheduler &scheduler, std::string name, MapOptions options, Observer &observer);
+    /// `devices` and `observer` outlive the map. The map takes requests once a table is live.
+    Map(base::Scheduler &scheduler, std::string name, MapOptions options, DeviceSet &devices,
+        Observer &observer);
     /// Nothing is in flight or held: shut_down() and the last completion came before.
     ~Map();
 
-    /// Makes the first table live.
-    void load(std::unique_ptr<Table> table);
+    // Tables and the gate (2.14). A suspend waits for what is in flight; requests that come meanwhile wait
+    // for the resume.
+    /// Puts a table into the inactive slot, in place of the one that is there (2.18).
+    void load(std::string_view text);
+    void clear() noexcept { inactive_.reset(); }
+    /// `noflush`: what waits for a path goes on waiting; else it fails. Suspends, resumes and the end of one
+    /// run one after the other.
+    void suspend(Ticket &ticket, bool noflush);
+    /// Makes an inactive table live, suspending first (`noflush` is about that) if need be.
+    void resume(Ticket &ticket, bool noflush = false);
+    /// The first table becomes live at once.
+    void start();
+    /// Reads a block of every active path of the current group; ENOTCONN when no path is left (R34).
+    void probe(Ticket &ticket);
+    /// Nobody waits for it any more. A suspend that nobody waits for is undone (R20).
+    void withdraw(Ticket &ticket) noexcept;
+    [[nodiscard]] bool suspended() const noexcept { return gate_ == Gate::suspended; }
+    /// Suspended, and without a flush: its size cannot change then.
+    [[nodiscard]] bool suspended_noflush() const noexcept { return suspended() && noflush_; }
+    [[nodiscard]] bool has_live_table() const noexcept { return live_ != nullptr; }
+    [[nodiscard]] bool has_inactive_table() const noexcept { return inactive_ != nullptr; }
+    /// The device a pass-through request goes to; nullptr and `error`: EIO without a path, EAGAIN while
+    /// suspended or when it may work later: an activation was started if one is due (2.16, R35).
+    block::Device *device_for_passing(int &error) noexcept;
+
     /// What clients see; set once the paths are known, before the first request.
     void set_geometry(const block::Geometry &geometry) noexcept { geometry_ = geometry; }
 
@@ -58,57 +89,96 @@ public:
     /// Whether an entry of the device is failed and may come back by itself.
     [[nodiscard]] bool wants_back(const block::Device &device) const noexcept;
 
-    // What an operator asks (copies; never waits).
+    // What an operator asks (copies; never waits). The texts need a live table.
     [[nodiscard]] const std::string &name() const noexcept { return name_; }
-    [[nodiscard]] std::string info_text() const;  ///< INFO, reference 2.19, with its trailing blank
-    [[nodiscard]] std::string table_text() const; ///< TABLE, reference 2.20
-    [[nodiscard]] std::vector<std::string> dependencies() const; ///< path names, each once
+    void rename(std::string name);
+    [[nodiscard]] std::string info_text() const;           ///< INFO, reference 2.19, with its trailing blank
+    [[nodiscard]] std::string table_text() const;          ///< TABLE, reference 2.20
+    [[nodiscard]] std::string inactive_table_text() const; ///< of the inactive table
+    [[nodiscard]] std::vector<std::string> dependencies() const;         ///< path names, each once
+    [[nodiscard]] bool uses(const block::Device &device) const noexcept; ///< in either table
     [[nodiscard]] std::uint64_t event_number() const noexcept { return event_number_; }
-    [[nodiscard]] std::size_t held() const noexcept { return queue_size_; }
-    /// Requests that a path has, the map's own flushes among them.
-    [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_ + dirty_.in_flight(); }
-    /// Age of the oldest held request; zero when none is.
+    /// Requests that wait, for a path or for a resume.
+    [[nodiscard]] std::size_t held() const noexcept;
+    /// Requests that a path has, the map's own among them.
+    [[nodiscard]] std::size_t in_flight() const noexcept {
+        return in_flight_ + dirty_.in_flight() + prober_.in_flight() +
+               (activation_ && activation_->running() ? 1 : 0);
+    }
+    /// Age of the oldest request that waits; zero when none does.
     [[nodiscard]] base::Duration held_oldest() const noexcept;
     [[nodiscard]] const MapOptions &options() const noexcept { return options_; }
+    [[nodiscard]] const Table *live_table() const noexcept { return live_.get(); }
 
     /// A dm message: verb and arguments (reference 2.17). Throws base::Error.
     void message(std::span<const std::string> words);
 
     /// Ends everything held with ESHUTDOWN, now and from now on; what is in flight goes on to its end.
+    /// Whoever waits gets ESHUTDOWN too.
     void shut_down() noexcept;
 
 private:
     enum class Mapped { sent, held, error };
+    enum class Gate : unsigned char { open, suspending, suspended };
 
+    // map.cpp: how requests move.
     void completed(block::Request &request, block::Status status) noexcept override;
+    void admit(block::Request &request) noexcept;
     Mapped map(block::Request &request, bool was_held) noexcept;
     void send(block::Request &request, Path &path) noexcept;
     void hold(block::Request &request) noexcept;
+    void wait_in(base::List<block::Request> &list, block::Request &request) noexcept;
     void requeue(block::Request &request, block::Status status) noexcept;
     void acknowledge(block::Request &request, const Path &path) noexcept;
-    void finish(block::Request &request, block::Status status) noexcept;
     void kick() noexcept { scheduler_.post(worker_); }
     void run_worker() noexcept;
     void release_delayed() noexcept;
-    void give_up_waiting() noexcept;
+    void end_all(base::List<block::Request> &list, block::Status status) noexcept;
 
+    // map_paths.cpp: what becomes of paths and groups.
     void fail(Path &path) noexcept;
     void reinstate(Path &path) noexcept;
+    void path_activated(Path &path, handler::Result result) noexcept override;
+    void round_over() noexcept override;
+    void start_round_if_due() noexcept;
+    void path_probed(Path &path, block::Status status) noexcept override;
+    void probe_over() noexcept override;
     void set_queueing(bool on) noexcept;
     void watch_for_no_path() noexcept;
+    void give_up_waiting() noexcept;
+    [[nodiscard]] bool waits_without_path() const noexcept;
     void tell_group_change(const PriorityGroup *before) noexcept;
     void tell(std::string_view action, std::string details, bool counted = true) noexcept;
+    template <typename Visit>
+    void for_each_entry(const block::Device &device, Visit visit) noexcept;
+
+    // map_gate.cpp: suspend, resume, table swap.
+    void begin(Ticket &ticket, Ticket::Kind kind, bool noflush);
+    void end(Ticket &ticket, int result) noexcept;
+    void end_operation(int result) noexcept;
+    void tell_ended() noexcept;
+    void go_on() noexcept;
+    void go_on_soon() noexcept { scheduler_.post(go_on_); }
+    void close_gate(bool noflush) noexcept;
+    void reopen() noexcept;
+    [[nodiscard]] bool is_quiet() noexcept;
+    void push_back_held() noexcept;
+    void swap_tables() noexcept;
 
     void message_queueing(bool on);
     void message_group(std::string_view verb, const std::string &number);
     void message_path(bool reinstating, const std::string &name);
+    [[nodiscard]] int not_found_error(const std::string &name) const;
 
     base::Scheduler &scheduler_;
     std::string name_;
     MapOptions options_;
+    DeviceSet &devices_;
     Observer &observer_;
     block::Geometry geometry_;
     std::unique_ptr<Table> live_;
+    std::unique_ptr<Table> inactive_;
+    std::unique_ptr<Activation> activation_; ///< of the live table, when it has a handler
 
     base::List<block::Request> held_;    ///< `queued_ios` of the reference
     base::List<block::Request> delayed_; ///< after a resource shortage: held until the timer
@@ -117,12 +187,24 @@ private:
     bool shut_down_ = false;
     block::CompletionQueue finished_;
     mutable DirtyPaths dirty_; ///< generation() makes it notice losses
+    Prober prober_;
     base::Task worker_;
     base::Timer delay_;
     base::Timer no_path_timer_;
     bool queueing_timed_out_ = false; ///< queue_if_no_path comes back with the first path
     std::uint64_t event_number_ = 0;
     std::uint64_t path_event_sequence_ = 0;
+
+    Gate gate_ = Gate::open;
+    bool noflush_ = false;
+    base::List<block::Request> pushed_back_; ///< by a suspend without flush: before deferred_
+    base::List<block::Request> deferred_;    ///< came while the gate was not open
+    std::size_t gated_ = 0;                  ///< both lists
+    base::List<Ticket> operations_;          ///< suspends and resumes; the first one runs
+    base::List<Ticket> probes_;
+    base::List<Ticket> ended_;
+    base::Task go_on_;
+    base::Task tell_ended_;
 };
 
 } // namespace multipath

@@ -8,6 +8,8 @@
 namespace multipath {
 
 void Map::message(std::span<const std::string> words) {
+    if (suspended() && live_->compat().refuses_messages_suspended)
+        throw base::Error(EBUSY, "map {} is suspended", name_);
     const std::string verb = words.empty() ? std::string() : words[0];
     const auto is = [&verb](std::string_view word) { return base::equal_ignoring_case(verb, word); };
     if (words.size() == 1 && is("queue_if_no_path"))
@@ -64,7 +66,12 @@ void Map::message_path(bool reinstating, const std::string &name) {
         }
     }
     if (!found)
-        throw base::Error(EINVAL, "message: error getting device {}", name);
+        throw base::Error(not_found_error(name), "message: error getting device {}", name);
+}
+
+int Map::not_found_error(const std::string &name) const {
+    // A device that is there, but not in this table, is another matter than none (R23).
+    return devices_.find(name).device != nullptr ? EINVAL : look_up_error(live_->compat(), name);
 }
 
 } // namespace multipath

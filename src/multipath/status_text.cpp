@@ -18,6 +18,7 @@ public:
     }
     /// Tokens that are blank-separated already; none at all is allowed.
     Text &words(const std::string &tokens) { return tokens.empty() ? *this : *this << tokens; }
+    void append(const std::string &text) { text_ += text; }
     std::string take() { return std::move(text_); }
 
 private:
@@ -31,12 +32,13 @@ unsigned Table::initial_group_number() const noexcept {
         return next_group_->number;
     if (current_group_ != nullptr)
         return current_group_->number;
-    return groups_.empty() ? 0 : 1;
+    return groups_.empty() ? compat_.group_without_groups : 1;
 }
 
 std::string Table::info_text(std::size_t held) const {
     Text text;
-    text << 2 << held << pg_init_count_ << 0 << groups_.size() << initial_group_number();
+    text << 2 << (compat_.info_shows_queue_io ? std::size_t{queue_io_} : held) << rounds_ << 0
+         << groups_.size() << initial_group_number();
     for (const auto &group : groups_) {
         text << (group->bypassed ? 'D' : group.get() == current_group_ ? 'A' : 'E');
         text.words(group->selector->info());
@@ -50,19 +52,30 @@ std::string Table::info_text(std::size_t held) const {
 }
 
 std::string Table::table_text() const {
-    Text text;
-    text << (queue_if_no_path_ ? 1 : 0) + (pg_init_retries_ != 0 ? 2 : 0) +
-                (pg_init_delay_msecs_ >= 0 ? 2 : 0) + (queue_mode_bio_ ? 2 : 0);
+    // The kernel before 6.16 says this of every map in bio mode.
+    const bool shows_retained = compat_.shows_retained_handler && (retains_handler_ || queue_mode_bio_);
+    Text features;
+    unsigned count = 0;
+    const auto add = [&](const auto &...words) { ((features << words, ++count), ...); };
     if (queue_if_no_path_)
-        text << "queue_if_no_path";
+        add("queue_if_no_path");
     if (pg_init_retries_ != 0)
-        text << "pg_init_retries" << pg_init_retries_;
+        add("pg_init_retries", pg_init_retries_);
     if (pg_init_delay_msecs_ >= 0)
-        text << "pg_init_delay_msecs" << pg_init_delay_msecs_;
+        add("pg_init_delay_msecs", pg_init_delay_msecs_);
+    if (shows_retained)
+        add("retain_attached_hw_handler");
     if (queue_mode_bio_)
-        text << "queue_mode"
-             << "bio";
-    text << 0 << groups_.size() << initial_group_number();
+        add("queue_mode", "bio");
+    Text text;
+    text << count;
+    text.append(features.take());
+    if (handler_type_ != nullptr)
+        text << 1 << handler_type_->name;
+    else
+        text << 0;
+    // What is printed must load again: no groups have no initial one.
+    text << groups_.size() << (groups_.empty() ? 0 : initial_group_number());
     for (const auto &group : groups_) {
         text << group->selector_name;
         text.words(group->selector->table());

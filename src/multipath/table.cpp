@@ -1,54 +1,123 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "multipath/table.hpp"
 
+#include "base/error.hpp"
+
 #include <utility>
 
 namespace multipath {
 
+namespace {
+constexpr std::chrono::milliseconds default_round_delay{2000}; // R8
+}
+
+std::string Table::attach_handler(base::Scheduler &scheduler) {
+    if (handler_type_ == nullptr)
+        return {};
+    handler_ = handler_type_->create(scheduler);
+    if (!handler_)
+        return {};
+    handler_->set_parameters(handler_words_);
+    for (const auto &group : groups_) {
+        for (const auto &path : group->paths) {
+            if (handler_->attach(*path->device))
+                continue;
+            if (compat_.handler_must_attach && !queue_mode_bio_)
+                throw base::Error(ENODEV, "error attaching hardware handler");
+            std::string warning = fmt::format("path {} knows no hardware handler {}: going on without it",
+                                              path->name, handler_type_->name);
+            handler_.reset();
+            handler_type_ = nullptr;
+            return warning;
+        }
+    }
+    return {};
+}
+
+void Table::refresh(DeviceSet &devices) {
+    for (const auto &group : groups_) {
+        for (const auto &path : group->paths) {
+            const PathDevice found = devices.find(path->name);
+            path->barred = found.barred;
+            const bool usable = !found.barred && (found.usable || compat_.only_requests_fail_paths);
+            if (usable == path->active)
+                continue;
+            path->active = usable;
+            if (usable)
+                group->selector->reinstate_path(path->index);
+            else
+                group->selector->fail_path(path->index);
+        }
+    }
+    count_valid_paths();
+}
+
+void Table::count_valid_paths() noexcept {
+    valid_paths_ = 0;
+    for (const auto &group : groups_)
+        for (const auto &path : group->paths)
+            valid_paths_ += path->active ? 1U : 0U;
+}
+
 Path *Table::path_for(std::uint64_t length, base::TimePoint now) noexcept {
+    if (compat_.asks_selector_each_time)
+        return current_path_ != nullptr && queue_io_ ? current_path_ : choose(length, now);
     // While the group waits for its initialisation the counter stands still.
     if (current_path_ == nullptr || (!queue_io_ && repeat_count_ != 0 && --repeat_count_ == 0))
         choose(length, now);
     return current_path_;
 }
 
-void Table::choose_if_none(std::uint64_t length, base::TimePoint now) noexcept {
-    if (current_path_ == nullptr)
-        choose(length, now);
+void Table::choose_for_worker(base::TimePoint now) noexcept {
+    if (current_path_ == nullptr && !compat_.asks_selector_each_time)
+        choose(0, now);
 }
 
-void Table::choose(std::uint64_t length, base::TimePoint now) noexcept {
+Path *Table::path_for_passing(base::TimePoint now) noexcept {
+    const bool choose_anew = current_path_ == nullptr || (compat_.asks_selector_each_time && !queue_io_);
+    return choose_anew ? choose(0, now) : current_path_;
+}
+
+Path *Table::choose(std::uint64_t length, base::TimePoint now) noexcept {
     if (valid_paths_ != 0) {
         if (next_group_ != nullptr) {
             PriorityGroup &wanted = *std::exchange(next_group_, nullptr);
-            if (choose_in(wanted, length, now))
-                return;
+            if (Path *path = choose_in(wanted, length, now))
+                return path;
         }
-        if (current_group_ != nullptr && choose_in(*current_group_, length, now))
-            return;
-        for (const bool bypassed : {false, true})
-            for (const auto &group : groups_)
-                if (group->bypassed == bypassed && choose_in(*group, length, now))
-                    return;
+        if (current_group_ != nullptr)
+            if (Path *path = choose_in(*current_group_, length, now))
+                return path;
+        for (const bool bypassed : {false, true}) {
+            for (const auto &group : groups_) {
+                if (group->bypassed != bypassed)
+                    continue;
+                if (Path *path = choose_in(*group, length, now)) {
+                    delay_round_ |= bypassed; // R6: or busy groups would be tried without a pause
+                    return path;
+                }
+            }
+        }
     } else {
         queue_io_ = false; // R5: nothing is left that could be initialised
     }
-    current_path_ = nullptr;
-    current_group_ = nullptr;
+    drop_current();
+    return nullptr;
 }
 
-bool Table::choose_in(PriorityGroup &group, std::uint64_t length, base::TimePoint now) noexcept {
+Path *Table::choose_in(PriorityGroup &group, std::uint64_t length, base::TimePoint now) noexcept {
     const auto choice = group.selector->select_path(length, now);
     if (!choice)
-        return false;
+        return nullptr;
+    Path *path = group.paths[choice->path].get();
     repeat_count_ = choice->repeat_count;
-    current_path_ = group.paths[choice->path].get();
+    current_path_ = path;
     if (current_group_ != &group) {
         current_group_ = &group;
-        queue_io_ = false;
-        pg_init_count_ = 0;
+        queue_io_ = activation_required_ = handler_ != nullptr;
+        rounds_ = 0;
     }
-    return true;
+    return path;
 }
 
 bool Table::fail(Path &path) noexcept {
@@ -69,23 +138,51 @@ bool Table::reinstate(Path &path) noexcept {
         return false;
     path.group->selector->reinstate_path(path.index);
     path.active = true;
-    ++valid_paths_;
-    current_path_ = nullptr; // R12: the rotation starts again (Q10)
+    if (valid_paths_++ == 0 || !compat_.keeps_rotation_on_reinstate)
+        current_path_ = nullptr; // R12: the rotation starts again (Q10)
     return true;
+}
+
+void Table::drop_current() noexcept {
+    current_path_ = nullptr;
+    current_group_ = nullptr;
+}
+
+void Table::forget_group_unless_held() noexcept {
+    if (group_held_)
+        group_to_forget_ = true;
+    else
+        drop_current();
 }
 
 void Table::set_bypassed(PriorityGroup &group, bool bypassed) noexcept {
     group.bypassed = bypassed;
-    current_path_ = nullptr;
-    current_group_ = nullptr;
+    forget_group_unless_held();
 }
 
 void Table::switch_to(PriorityGroup &group) noexcept {
     for (const auto &each : groups_)
         each->bypassed = false;
-    current_path_ = nullptr;
-    current_group_ = nullptr;
-    next_group_ = &group;
+    forget_group_unless_held();
+    (group_held_ ? next_group_after_hold_ : next_group_) = &group;
+}
+
+void Table::hold_group(bool held) noexcept {
+    group_held_ = held;
+    if (held)
+        return;
+    if (std::exchange(group_to_forget_, false))
+        drop_current();
+    if (next_group_after_hold_ != nullptr)
+        next_group_ = std::exchange(next_group_after_hold_, nullptr);
+}
+
+std::chrono::milliseconds Table::begin_round() noexcept {
+    ++rounds_;
+    activation_required_ = false;
+    if (!std::exchange(delay_round_, false))
+        return std::chrono::milliseconds{0};
+    return pg_init_delay_msecs_ >= 0 ? std::chrono::milliseconds(pg_init_delay_msecs_) : default_round_delay;
 }
 
 } // namespace multipath

@@ -13,19 +13,18 @@ namespace multipath {
 
 class TableParser {
 public:
-    TableParser(std::string_view text, DeviceSet &devices)
+    TableParser(std::string_view text, DeviceSet &devices, const TableRules &rules)
         : words_(base::split_words(text))
         , left_(words_)
-        , devices_(devices) {}
+        , devices_(devices)
+        , rules_(rules)
+        , table_(std::make_unique<Table>(*rules.compat)) {}
 
     std::unique_ptr<Table> parse() {
         parse_features();
         parse_handler();
         parse_groups();
-        table_->valid_paths_ = 0;
-        for (const auto &group : table_->groups_)
-            for (const auto &path : group->paths)
-                table_->valid_paths_ += path->active ? 1U : 0U;
+        table_->count_valid_paths();
         return std::move(table_);
     }
 
@@ -40,10 +39,21 @@ private:
     unsigned number(unsigned minimum, unsigned maximum, const char *error) {
         if (left_.empty())
             fail(error);
-        const auto value = base::parse_number(shift());
+        const auto value = parse_number(shift());
         if (!value || *value < minimum || *value > maximum)
             fail(error);
         return static_cast<unsigned>(*value);
+    }
+    [[nodiscard]] std::optional<std::uint64_t> parse_number(const std::string &word) const {
+        if (!rules_.compat->numbers_wrap)
+            return base::parse_number(word);
+        std::uint32_t value = 0;
+        for (const char c : word) {
+            if (c < '0' || c > '9')
+                return std::nullopt;
+            value = value * 10 + static_cast<std::uint32_t>(c - '0');
+        }
+        return word.empty() ? std::nullopt : std::optional<std::uint64_t>(value);
     }
     /// A count of words that must all be there.
     std::span<const std::string> counted_words(unsigned maximum, const char *error) {
@@ -69,7 +79,7 @@ private:
         if (is("queue_if_no_path")) {
             table_->set_queueing(true);
         } else if (is("retain_attached_hw_handler")) {
-            // accepted, of no effect, not shown (R29)
+            table_->retains_handler_ = true; // of no effect (R29)
         } else if (is("pg_init_retries") && !left_.empty()) {
             table_->pg_init_retries_ = number(1, 50, "pg_init_retries must be between 1 and 50");
         } else if (is("pg_init_delay_msecs") && !left_.empty()) {
@@ -92,8 +102,15 @@ private:
 
     void parse_handler() {
         const auto words = counted_words(1024, "invalid number of hardware handler args");
-        if (!words.empty())
+        if (words.empty())
+            return;
+        table_->handler_type_ = rules_.find_handler(words.front());
+        if (table_->handler_type_ != nullptr)
+            table_->handler_words_.assign(words.begin() + 1, words.end());
+        else if (!rules_.compat->handler_must_attach)
             fail("unknown hardware handler type");
+        else if (!table_->queue_mode_bio_)
+            throw base::Error(ENODEV, "error attaching hardware handler");
     }
 
     void parse_groups() {
@@ -136,7 +153,7 @@ private:
         const std::string &name = shift();
         const PathDevice found = devices_.find(name);
         if (found.device == nullptr)
-            fail("error getting device");
+            throw base::Error(look_up_error(*rules_.compat, name), "error getting device");
         auto path = std::make_unique<Path>(Path{.name = name,
                                                 .device = found.device,
                                                 .group = &group,
@@ -144,7 +161,8 @@ private:
                                                 .active = true});
         group.selector->add_path(path->index, left_.first(arguments));
         left_ = left_.subspan(arguments);
-        if (!found.usable) {
+        path->barred = found.barred;
+        if (found.barred || (!found.usable && !rules_.compat->only_requests_fail_paths)) {
             // Loaded failed: not a transition, so the count stays 0.
             group.selector->fail_path(path->index);
             path->active = false;
@@ -155,11 +173,22 @@ private:
     std::vector<std::string> words_;
     std::span<const std::string> left_;
     DeviceSet &devices_;
-    std::unique_ptr<Table> table_ = std::make_unique<Table>();
+    const TableRules &rules_;
+    std::unique_ptr<Table> table_;
 };
 
-std::unique_ptr<Table> Table::parse(std::string_view text, DeviceSet &devices) {
-    return TableParser(text, devices).parse();
+std::unique_ptr<Table> Table::parse(std::string_view text, DeviceSet &devices, const TableRules &rules) {
+    return TableParser(text, devices, rules).parse();
+}
+
+int look_up_error(const Compat &compat, std::string_view name) noexcept {
+    if (!compat.device_errors_by_name)
+        return EINVAL;
+    // Device numbers of no device, or no name of a device at all.
+    const std::size_t colon = name.find(':');
+    const bool numbers = colon != std::string_view::npos && base::parse_number(name.substr(0, colon)) &&
+                         base::parse_number(name.substr(colon + 1));
+    return numbers ? ENXIO : ENODEV;
 }
 
 } // namespace multipath

@@ -144,7 +144,8 @@ TEST_CASE("a read-only map takes read-only paths") {
 
 TEST_CASE("without a path there is nothing to wait for") {
     fakes::ManualScheduler scheduler;
-    struct Nobody final : health::KeeperObserver, multipath::Observer {
+    struct Nobody final : health::KeeperObserver, multipath::Observer, multipath::DeviceSet {
+        multipath::PathDevice find(std::string_view) override { return {}; }
         void paths_settled() noexcept override { ++settled; }
         void geometry_known(const block::Geometry &) noexcept override {}
         void path_notice(std::string_view, bool) noexcept override {}
@@ -152,7 +153,7 @@ TEST_CASE("without a path there is nothing to wait for") {
         void warning(std::string_view) noexcept override {}
         int settled = 0;
     } nobody;
-    multipath::Map map(scheduler, "m", {}, nobody);
+    multipath::Map map(scheduler, "m", {}, nobody, nobody);
     health::PathKeeper keeper(scheduler, map, {}, nobody);
     keeper.start();
     CHECK(nobody.settled == 1);

@@ -27,7 +27,8 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
     }
     void paths_settled() noexcept override {
         ++settled;
-        map.load(multipath::Table::parse("0 0 1 1 round-robin 0 2 0 A B", *this));
+        map.load("0 0 1 1 round-robin 0 2 0 A B");
+        map.start();
     }
     void geometry_known(const block::Geometry &geometry) noexcept override { known.push_back(geometry); }
     void path_notice(std::string_view text, bool bad) noexcept override {
@@ -52,7 +53,7 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
     fakes::ManualScheduler scheduler;
     fakes::FakeBackend a{scheduler};
     fakes::FakeBackend b{scheduler};
-    multipath::Map map{scheduler, "m", {}, *this};
+    multipath::Map map{scheduler, "m", {}, *this, *this};
     int settled = 0;
     std::vector<block::Geometry> known;
     std::vector<std::string> news;

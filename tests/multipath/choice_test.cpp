@@ -125,17 +125,17 @@ TEST_CASE("without any valid path the current group is forgotten") {
 
 TEST_CASE("choosing without a valid path ends the wait for an initialisation") {
     Rig rig(T1, {}, {"P1"});
-    CHECK(rig.live->queue_io());
+    CHECK(rig.map.live_table()->queue_io());
     CHECK(rig.io(1) == "EIO");
-    CHECK_FALSE(rig.live->queue_io());
+    CHECK_FALSE(rig.map.live_table()->queue_io());
 }
 
 TEST_CASE("while the group awaits its initialisation the repeat count stands still") {
     // Fresh maps only, until there are hardware handlers: the first choice ends it.
     Rig rig(repeat3);
-    CHECK(rig.live->queue_io());
+    CHECK(rig.map.live_table()->queue_io());
     rig.io(1);
-    CHECK_FALSE(rig.live->queue_io());
+    CHECK_FALSE(rig.map.live_table()->queue_io());
 }
 
 TEST_CASE("the first choice of the worker is used up when the repeat count is 1") {

@@ -96,7 +96,7 @@ private:
     }
 
     void check_invariants() {
-        const multipath::Table &table = *rig_.live;
+        const multipath::Table &table = *rig_.map.live_table();
         unsigned active = 0;
         for (const auto &group : table.groups())
             for (const auto &path : group->paths)
@@ -110,7 +110,7 @@ private:
         if (active != 0 || !table.queueing())
             if (rig_.map.held() != 0) {
                 rig_.scheduler.advance(100ms);
-                CHECK((rig_.map.held() == 0 || rig_.live->valid_paths() == 0 || delayed_again()));
+                CHECK((rig_.map.held() == 0 || rig_.map.live_table()->valid_paths() == 0 || delayed_again()));
             }
         CHECK(std::ranges::count(rig_.results, "twice") == 0);
     }
@@ -119,7 +119,8 @@ private:
     bool delayed_again() {
         for (int i = 0; i < 10; ++i)
             rig_.scheduler.advance(100ms);
-        return rig_.map.held() == 0 || (rig_.live->valid_paths() == 0 && rig_.live->queueing());
+        return rig_.map.held() == 0 ||
+               (rig_.map.live_table()->valid_paths() == 0 && rig_.map.live_table()->queueing());
     }
 
     void finish() {

@@ -21,10 +21,9 @@ public:
     explicit Rig(const std::string &table, multipath::MapOptions options = {},
                  std::vector<std::string> unreachable_paths = {})
         : unreachable(std::move(unreachable_paths))
-        , map(scheduler, "m", options, *this) {
-        auto parsed = multipath::Table::parse(table, *this);
-        live = parsed.get();
-        map.load(std::move(parsed));
+        , map(scheduler, "m", options, *this, *this) {
+        map.load(table);
+        map.start();
     }
     ~Rig() {
         for (auto &[name, device] : devices_)
@@ -118,7 +117,6 @@ public:
     std::vector<std::string> results;
     std::string last_error;
     std::vector<std::string> unreachable; ///< paths that find() reports as not usable
-    const multipath::Table *live = nullptr;
     std::uint64_t client_epoch = 0;
     bool client_gone = false;
 

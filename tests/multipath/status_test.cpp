@@ -69,7 +69,7 @@ TEST_CASE("TABLE shows neither disabled groups nor failed paths") {
 
 TEST_CASE("a map without groups has a status") {
     Rig rig("0 0 0 0");
-    CHECK(rig.status() == "2 0 0 0 0 0");
+    CHECK(rig.status() == "2 0 0 0 0 1");
     CHECK(rig.table() == "0 0 0 0");
     CHECK(rig.io(1) == "EIO");
 }

@@ -10,7 +10,7 @@ import re
 import sys
 
 # What may not be included, by folder: the core is pure.
-PURE = {"block", "selector", "multipath", "wire"}
+PURE = {"block", "selector", "handler", "multipath", "wire"}
 IMPURE = re.compile(r"asio|spdlog|base/log\.hpp|sys/|netinet/|poll\.h|unistd\.h|libnbd|liburing")
 
 
