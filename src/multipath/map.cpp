@@ -164,8 +164,10 @@ void Map::requeue(block::Request &request, block::Status status) noexcept {
         return;
     }
     request.retries = 0;
-    if (gate_ == Gate::suspending && live_->compat().failed_requests_wait_suspend) {
-        wait_in(pushed_back_, request);
+    const bool push_back =
+        live_->compat().failed_requests_wait_suspend || (noflush_ && live_->valid_paths() == 0);
+    if (gate_ == Gate::suspending && push_back) {
+        wait_in(pushed_back_, request); // R18
     } else if (status.outcome == block::Outcome::path_delayed) {
         if (request.held_since_ns == 0)
             request.held_since_ns = scheduler_.now().time_since_epoch().count();

@@ -108,6 +108,11 @@ public:
     void break_path(const std::string &name) { device(name).answer = block::Status::path_error(EIO); }
     /// How often a line stands in the event stream.
     [[nodiscard]] long told(std::string_view line) const { return std::ranges::count(events, line); }
+    void drop_client() {
+        client_gone = true;
+        map.drop_held(*this);
+        scheduler.run();
+    }
     void repair_path(const std::string &name) { device(name).answer = block::Status::success(); }
 
     fakes::ManualScheduler scheduler;
@@ -115,6 +120,7 @@ public:
     std::vector<std::string> events;
     std::vector<std::string> warnings;
     std::vector<std::string> results;
+    std::vector<std::string> log; ///< results in the order of their coming, with the request's number
     std::string last_error;
     std::vector<std::string> unreachable; ///< paths that find() reports as not usable
     std::uint64_t client_epoch = 0;
@@ -124,9 +130,9 @@ private:
     [[nodiscard]] bool abandoned() const noexcept override { return client_gone; }
     void completed(block::Request &request, block::Status status) noexcept override {
         const auto index = reinterpret_cast<std::size_t>(request.popped());
-        results[index] = results[index] != "pending" ? "twice"
-                         : status.ok()               ? "ok"
-                                                     : base::errno_name(status.error);
+        const std::string result = status.ok() ? "ok" : base::errno_name(status.error);
+        results[index] = results[index] == "pending" ? result : "twice";
+        log.push_back(result + " " + std::to_string(index));
     }
     static std::string without_last_blank(const std::string &text) {
         return text.empty() || text.back() != ' ' ? text + "?" : text.substr(0, text.size() - 1);
