@@ -75,6 +75,16 @@ std::optional<std::uint64_t> parse_number(std::string_view word) {
     return value;
 }
 
+std::optional<std::uint32_t> parse_wrapping_number(std::string_view word) noexcept {
+    std::uint32_t value = 0;
+    for (const char c : word) {
+        if (c < '0' || c > '9')
+            return std::nullopt;
+        value = value * 10 + static_cast<std::uint32_t>(c - '0');
+    }
+    return word.empty() ? std::nullopt : std::optional(value);
+}
+
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](char x, char y) { return lower(x) == lower(y); });

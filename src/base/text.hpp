@@ -18,6 +18,8 @@ std::string_view nearest_word(std::string_view word, const std::vector<std::stri
 
 /// A decimal number that fills the whole word (no sign, no blank, no prefix); nothing on overflow.
 std::optional<std::uint64_t> parse_number(std::string_view word);
+/// The same modulo 2^32, as the kernel reads numbers.
+std::optional<std::uint32_t> parse_wrapping_number(std::string_view word) noexcept;
 
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
 

@@ -137,7 +137,7 @@ private:
             fail("unknown path selector type");
         const auto arguments = counted_words(1024, "invalid number of path selector args");
         try {
-            group->selector = type->create(arguments);
+            group->selector = type->create(arguments, {});
         } catch (const base::Error &) {
             fail("path selector constructor failed");
         }

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "selector/path_arguments.hpp"
 #include "selector/selector_list.hpp"
 
-#include "base/error.hpp"
-#include "base/text.hpp"
-
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 namespace selector {
@@ -15,17 +12,12 @@ namespace {
 /// Each path in turn (semantics reference 2.21). A path that comes back is used next.
 class RoundRobin final : public Selector {
 public:
-    void add_path(PathIndex path, Words arguments) override {
-        if (arguments.size() > 1)
-            throw base::Error(EINVAL, "round-robin ps: incorrect number of arguments");
-        unsigned repeat_count = 1;
-        if (!arguments.empty()) {
-            const auto number = base::parse_number(arguments[0]);
-            if (!number || *number > std::numeric_limits<unsigned>::max())
-                throw base::Error(EINVAL, "round-robin ps: invalid repeat count");
-            repeat_count = static_cast<unsigned>(*number);
-        }
-        repeat_counts_.push_back(repeat_count);
+    explicit RoundRobin(Rules rules)
+        : rules_(rules) {}
+
+    void add_path(PathIndex path, Words words) override {
+        const PathArguments arguments("round-robin", words, 1, rules_);
+        repeat_counts_.push_back(arguments.repeat_count());
         valid_.reserve(repeat_counts_.size());
         valid_.push_back(path);
     }
@@ -46,13 +38,15 @@ public:
     }
 
 private:
+    Rules rules_;
     std::vector<unsigned> repeat_counts_; // by path
     std::vector<PathIndex> valid_;        // the next one first; capacity for all, so nothing allocates later
 };
 
 } // namespace
 
-const Type round_robin{"round-robin", "each path in turn, repeat_count requests at a time",
-                       [](Words) -> std::unique_ptr<Selector> { return std::make_unique<RoundRobin>(); }};
+const Type round_robin{
+    "round-robin", "each path in turn, repeat_count requests at a time",
+    [](Words, Rules rules) -> std::unique_ptr<Selector> { return std::make_unique<RoundRobin>(rules); }};
 
 } // namespace selector

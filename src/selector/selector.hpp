@@ -16,6 +16,12 @@ namespace selector {
 using PathIndex = unsigned;
 using Words = std::span<const std::string>;
 
+/// How a selector reads its arguments. The defaults are those of `compat: seed`.
+struct Rules {
+    bool repeat_counts_are_one = false; ///< a repeat count above 1 is taken, and shown, as 1
+    bool numbers_wrap = false;          ///< 32-bit numbers are taken modulo 2^32
+};
+
 /// What a selector chose, and for how many requests (0: until the path fails or the map forgets it).
 struct Choice {
     PathIndex path;
@@ -63,7 +69,7 @@ struct Type {
     std::string_view name;
     std::string_view summary;
     /// Throws base::Error(EINVAL) when the arguments are wrong.
-    std::unique_ptr<Selector> (*create)(Words arguments);
+    std::unique_ptr<Selector> (*create)(Words arguments, Rules rules);
 };
 
 std::span<const Type *const> all_types() noexcept;

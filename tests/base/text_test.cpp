@@ -37,6 +37,16 @@ TEST_CASE("a number fills the whole word") {
         CHECK_FALSE(base::parse_number(word).has_value());
 }
 
+TEST_CASE("a wrapping number is taken modulo 2^32, however long it is") {
+    CHECK(base::parse_wrapping_number("0") == 0U);
+    CHECK(base::parse_wrapping_number("4294967295") == 4294967295U);
+    CHECK(base::parse_wrapping_number("4294967297") == 1U);
+    CHECK(base::parse_wrapping_number("18446744073709551618") == 2U);
+    CHECK(base::parse_wrapping_number("340282366920938463463374607431768211459") == 3U); // 2^128 + 3
+    for (const char *word : {"", "-1", "+1", " 1", "1 ", "1x", "0x1"})
+        CHECK_FALSE(base::parse_wrapping_number(word).has_value());
+}
+
 TEST_CASE("words are compared without regard to case") {
     CHECK(base::equal_ignoring_case("Queue_If_No_Path", "queue_if_no_path"));
     CHECK_FALSE(base::equal_ignoring_case("a", "ab"));

@@ -15,7 +15,7 @@ namespace {
 constexpr unsigned path_count = 5;
 
 std::unique_ptr<selector::Selector> make(const selector::Type &type) {
-    auto made = type.create({});
+    auto made = type.create({}, {});
     for (selector::PathIndex path = 0; path < path_count; ++path)
         made->add_path(path, {});
     return made;
@@ -56,7 +56,7 @@ TEST_CASE("every selector offers all its paths when they are idle") {
 TEST_CASE("every selector offers nothing without an active path, and the one that comes back") {
     for (const selector::Type *type : selector::all_types()) {
         CAPTURE(type->name);
-        CHECK_FALSE(type->create({})->select_path(0, at(0)));
+        CHECK_FALSE(type->create({}, {})->select_path(0, at(0)));
         const auto made = make(*type);
         for (selector::PathIndex path = 0; path < path_count; ++path)
             made->fail_path(path);
@@ -88,8 +88,8 @@ TEST_CASE("no selector takes junk as a path argument") {
     const std::vector<std::string> many(20, "1");
     for (const selector::Type *type : selector::all_types()) {
         CAPTURE(type->name);
-        CHECK_THROWS_AS(type->create({})->add_path(0, junk), base::Error);
-        CHECK_THROWS_AS(type->create({})->add_path(0, many), base::Error);
+        CHECK_THROWS_AS(type->create({}, {})->add_path(0, junk), base::Error);
+        CHECK_THROWS_AS(type->create({}, {})->add_path(0, many), base::Error);
     }
 }
 

@@ -10,7 +10,8 @@
 namespace {
 
 struct RoundRobin {
-    explicit RoundRobin(const std::vector<std::vector<std::string>> &arguments) {
+    explicit RoundRobin(const std::vector<std::vector<std::string>> &arguments, selector::Rules rules = {})
+        : selector(selector::find_type("round-robin")->create({}, rules)) {
         for (const auto &one : arguments)
             selector->add_path(next++, one);
     }
@@ -21,7 +22,7 @@ struct RoundRobin {
             text += (i == 0 ? "" : " ") + std::to_string(selector->select_path(4096, {})->path);
         return text;
     }
-    std::unique_ptr<selector::Selector> selector = selector::find_type("round-robin")->create({});
+    std::unique_ptr<selector::Selector> selector;
     unsigned next = 0;
 };
 
@@ -79,6 +80,20 @@ TEST_CASE("round-robin shows its repeat counts in TABLE and nothing in INFO") {
     CHECK(rig.selector->path_table(0) == "3");
     CHECK(rig.selector->path_table(1) == "1");
     CHECK(rig.selector->path_info(0).empty());
+}
+
+TEST_CASE("under the kernel's rules a repeat count above 1 is taken and shown as 1") {
+    RoundRobin rig({{"1000"}, {"1"}, {"0"}, {}}, {.repeat_counts_are_one = true});
+    for (const unsigned count : {1U, 1U, 0U, 1U})
+        CHECK(rig.selector->select_path(0, {})->repeat_count == count);
+    CHECK(rig.selector->path_table(0) == "1");
+    CHECK(rig.selector->path_table(2) == "0");
+}
+
+TEST_CASE("under the kernel's rules a repeat count is taken modulo 2^32") {
+    RoundRobin rig({{"4294967299"}, {"4294967296"}}, {.numbers_wrap = true});
+    CHECK(rig.selector->path_table(0) == "3");
+    CHECK(rig.selector->path_table(1) == "0");
 }
 
 TEST_CASE("round-robin refuses bad arguments with the text of the kernel") {
