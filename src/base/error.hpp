@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <fmt/format.h>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -29,6 +30,8 @@ private:
 
 /// "EINVAL" for EINVAL; "E<number>" for a value without a name.
 std::string errno_name(int code);
+/// EINVAL for "EINVAL"; nothing for what is no error's name.
+std::optional<int> errno_value(std::string_view name);
 /// strerror() for humans, thread-safe.
 std::string errno_text(int code);
 

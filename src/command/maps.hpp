@@ -29,6 +29,12 @@ public:
     /// A dm message, verb and arguments. Throws base::Error and then has changed nothing.
     virtual void message(std::span<const std::string> words) = 0;
 
+    /// Fault injection on one path of the map. Each throws base::Error, and then has changed nothing.
+    virtual void inject(const std::string &path, std::string_view rule) = 0;
+    virtual void remove_injected(const std::string &path) = 0;
+    /// A line for each rule in force.
+    [[nodiscard]] virtual std::vector<std::string> injected_rules(const std::string &path) = 0;
+
 protected:
     ~MapAccess() = default;
 };

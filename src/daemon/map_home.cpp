@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "io/worker.hpp"
 
 #include <algorithm>
@@ -12,7 +13,8 @@ namespace nbdmpathd {
 
 namespace {
 constexpr std::uint64_t sector = 512;
-}
+constexpr std::size_t longest_name = 127;
+} // namespace
 
 MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
     : plan_(std::move(plan))
@@ -24,7 +26,8 @@ MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
                 nbd::ExportSessions::DropHeld::to<&multipath::Map::drop_held>(map_))
     , grace_(worker, base::Delegate<>::to<&MapHome::close_paths>(*this)) {
     for (const MapPlan::PathPlan &path : plan_.paths) {
-        paths_.push_back({path.settings.name, path.type->create(worker, path.settings)});
+        auto make = [&worker, path] { return path.type->create(worker, path.settings); };
+        paths_.push_back({path.settings.name, std::make_unique<backend::FaultBackend>(worker, make)});
         keeper_.add(path.settings.name, *paths_.back().backend);
     }
 }
@@ -109,6 +112,29 @@ void MapHome::message(std::span<const std::string> words) {
     if (!loaded_)
         throw base::Error(EAGAIN, "map {} has no table yet: its paths are still being connected", plan_.name);
     map_.message(words);
+}
+
+backend::FaultBackend &MapHome::require_path(const std::string &name) {
+    const auto own = std::ranges::find(paths_, name, &OwnPath::name);
+    if (own != paths_.end())
+        return *own->backend;
+    std::vector<std::string_view> names;
+    for (const OwnPath &path : paths_)
+        names.push_back(path.name);
+    const std::string quote = name.substr(0, longest_name);
+    const std::string_view nearest = base::nearest_word(quote, names);
+    throw base::Error(EINVAL, "map {} has no path '{}'{}", plan_.name, quote,
+                      nearest.empty() ? "; 'deps' lists them" : fmt::format("; did you mean '{}'?", nearest));
+}
+
+void MapHome::inject(const std::string &path, std::string_view rule) {
+    require_path(path).add_rule(backend::parse_fault(rule));
+}
+
+void MapHome::remove_injected(const std::string &path) { require_path(path).remove_rules(); }
+
+std::vector<std::string> MapHome::injected_rules(const std::string &path) {
+    return require_path(path).rules();
 }
 
 void MapHome::close(base::Duration grace) {

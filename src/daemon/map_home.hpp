@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "backend/backend.hpp"
+#include "backend/fault.hpp"
 #include "base/buffer_pool.hpp"
 #include "command/maps.hpp"
 #include "health/path_keeper.hpp"
@@ -69,12 +69,17 @@ public:
     [[nodiscard]] command::MapSnapshot snapshot() const override;
     [[nodiscard]] std::uint64_t size_sectors() const override;
     void message(std::span<const std::string> words) override;
+    void inject(const std::string &path, std::string_view rule) override;
+    void remove_injected(const std::string &path) override;
+    [[nodiscard]] std::vector<std::string> injected_rules(const std::string &path) override;
 
 private:
     struct OwnPath {
         std::string name;
-        std::unique_ptr<backend::Backend> backend;
+        std::unique_ptr<backend::FaultBackend> backend;
     };
+    /// Throws base::Error(EINVAL) with the nearest name there is.
+    backend::FaultBackend &require_path(const std::string &name);
 
     void event(const multipath::Event &event) noexcept override;
     void warning(std::string_view text) noexcept override;

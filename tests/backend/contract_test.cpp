@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "backend/fault.hpp"
 #include "contract.hpp"
 #include "rig.hpp"
 
@@ -33,22 +34,41 @@ private:
     std::byte *bytes_;
 };
 
-/// Runs `check(disk, rig)` over every fixture; the backend is not open yet.
+/// Behind a fault injector with a rule that never takes a request.
+const auto with_rule = [](io::Worker &worker, auto make) {
+    auto wrapped = std::make_unique<backend::FaultBackend>(worker, make);
+    wrapped->add_rule(backend::parse_fault("error=EIO probability=0"));
+    return wrapped;
+};
+
+template <typename Check>
+void check_backend(Check check, Disk &disk, Rig &rig) {
+    check(disk, rig);
+    CHECK(rig.completed_inside_submit == 0);
+    rig.close();
+    CHECK(rig.completed_after_closed == 0);
+}
+
+/// Runs `check(disk, rig)` over every fixture, bare and behind a fault injector; the backend is not open yet.
 template <typename Check>
 void on_every_backend(Check check) {
     REQUIRE_FALSE(contract::fixtures().empty());
     for (const contract::Fixture &fixture : contract::fixtures()) {
-        INFO(fixture.name);
-        const std::unique_ptr<Disk> disk = fixture.make();
-        if (disk == nullptr) {
-            MESSAGE("not here: " << fixture.name);
-            continue;
+        for (const bool wrapped : {false, true}) {
+            INFO(fixture.name << (wrapped ? " with a rule" : ""));
+            const std::unique_ptr<Disk> disk = fixture.make();
+            if (disk == nullptr) {
+                MESSAGE("not here: " << fixture.name);
+                break;
+            }
+            if (wrapped) {
+                Rig rig(disk->uri(), disk->values(), with_rule);
+                check_backend(check, *disk, rig);
+            } else {
+                Rig rig(disk->uri(), disk->values());
+                check_backend(check, *disk, rig);
+            }
         }
-        Rig rig(disk->uri(), disk->values());
-        check(*disk, rig);
-        CHECK(rig.completed_inside_submit == 0);
-        rig.close();
-        CHECK(rig.completed_after_closed == 0);
     }
 }
 

@@ -19,10 +19,14 @@ public:
         int completions = 0;
     };
 
-    Rig(const std::string &uri, const base::KeyValues &values) {
+    Rig(const std::string &uri, const base::KeyValues &values)
+        : Rig(uri, values, [](io::Worker &, auto make) { return make(); }) {}
+    /// `wrap(worker, make)` makes what is tested from what makes the real backend.
+    Rig(const std::string &uri, const base::KeyValues &values, auto wrap) {
         const backend::Type *type = backend::find_type(uri);
         REQUIRE(type != nullptr);
-        backend_ = type->create(worker_, backend::Settings{"path", uri, values});
+        const backend::Settings settings{"path", uri, values};
+        backend_ = wrap(worker_, [this, type, settings] { return type->create(worker_, settings); });
     }
     Rig(const Rig &) = delete;
     Rig &operator=(const Rig &) = delete;

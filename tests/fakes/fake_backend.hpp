@@ -4,21 +4,32 @@
 #include "backend/backend.hpp"
 #include "block/completion_queue.hpp"
 
+#include <vector>
+
 namespace fakes {
 
 /// A backend that comes up and goes down when a test says so. Reads are answered with `answer`, or kept until
-/// release().
+/// release(). Closes as the contract says.
 class FakeBackend final : public backend::Backend {
 public:
     explicit FakeBackend(base::Scheduler &scheduler)
-        : finished_(scheduler) {
+        : scheduler_(scheduler)
+        , finished_(scheduler) {
         disk.size = 1 << 20;
     }
 
     void open(backend::Observer &observer) override { observer_ = &observer; }
-    void close(base::Delegate<> closed) noexcept override { closed(); }
+    void close(base::Delegate<> closed) noexcept override {
+        observer_ = nullptr;
+        closed_ = closed;
+        up_ = false;
+        while (!held_.empty())
+            finished_.add(held_.pop_front(), answer_at_close);
+        scheduler_.post(end_);
+    }
     void submit(block::Request &request) noexcept override {
         ++reads;
+        offsets.push_back(request.offset);
         last_length = request.length;
         if (holding)
             held_.push_back(request);
@@ -27,7 +38,8 @@ public:
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return disk; }
     [[nodiscard]] bool up() const noexcept override { return up_; }
-    [[nodiscard]] std::size_t in_flight() const noexcept override { return 0; }
+    [[nodiscard]] std::size_t in_flight() const noexcept override { return finished_.size(); }
+    [[nodiscard]] std::uint64_t generation() const noexcept override { return losses; }
 
     void come_up() {
         up_ = true;
@@ -35,6 +47,7 @@ public:
     }
     void go_down() {
         up_ = false;
+        ++losses;
         while (!held_.empty())
             finished_.add(held_.pop_front(), block::Status::path_error(ENOTCONN));
         observer_->path_down(*this, "gone");
@@ -46,12 +59,27 @@ public:
     }
 
     block::Geometry disk;
+    [[nodiscard]] bool opened() const noexcept { return observer_ != nullptr; }
+
     block::Status answer;
+    block::Status answer_at_close = block::Status::path_error(ENOTCONN); ///< to what it holds then
+    std::uint64_t losses = 0;
+    std::vector<std::uint64_t> offsets; ///< of the requests it was given
     bool holding = false;
     int reads = 0;
     std::uint64_t last_length = 0;
 
 private:
+    void end() noexcept {
+        if (finished_.empty())
+            closed_();
+        else
+            scheduler_.post(end_);
+    }
+
+    base::Scheduler &scheduler_;
+    base::Task end_{base::Delegate<>::to<&FakeBackend::end>(*this)};
+    base::Delegate<> closed_;
     block::CompletionQueue finished_;
     base::List<block::Request> held_;
     backend::Observer *observer_ = nullptr;

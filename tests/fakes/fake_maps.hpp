@@ -23,9 +23,17 @@ public:
             throw base::Error(EINVAL, "Unrecognised multipath message received.");
         messages.emplace_back(words.begin(), words.end());
     }
+    void inject(const std::string &path, std::string_view rule) override {
+        if (rule == "refuse")
+            throw base::Error(EINVAL, "unknown word 'refuse'");
+        rules.push_back(path + " " + std::string(rule));
+    }
+    void remove_injected(const std::string &) override { rules.clear(); }
+    std::vector<std::string> injected_rules(const std::string &) override { return rules; }
 
     command::MapSnapshot state;
     std::vector<std::vector<std::string>> messages;
+    std::vector<std::string> rules;
 };
 
 /// Maps without a daemon. Visits run at once, or, with `away`, when run() brings them back.
