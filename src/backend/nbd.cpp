@@ -56,8 +56,8 @@ private:
     void fail_everything() noexcept;
     void overdue() noexcept;
     void report_closed() noexcept;
-    [[nodiscard]] base::TimePoint deadline_of(const Request &request) const noexcept {
-        return base::TimePoint(std::chrono::nanoseconds(request.started_ns)) + io_timeout_;
+    static NbdJob &job_of(const Request &request) noexcept {
+        return *reinterpret_cast<NbdJob *>(request.device_word);
     }
 
     io::Worker &worker_;
@@ -209,13 +209,12 @@ void NbdBackend::submit(Request &request) noexcept {
         completions_.add(request, Status::path_error(ENOTCONN));
         return;
     }
-    request.started_ns = std::chrono::nanoseconds(worker_.now().time_since_epoch()).count();
-    NbdJob &job = jobs_.make(request);
+    NbdJob &job = jobs_.make(request, worker_.now() + io_timeout_);
     request.device_word = reinterpret_cast<std::uintptr_t>(&job);
     accepted_.push_back(request);
     ++accepted_count_;
     if (!deadline_.active())
-        deadline_.start_at(deadline_of(request));
+        deadline_.start_at(job.deadline());
     waiting_.push_back(job);
     send_waiting();
 }
@@ -255,9 +254,10 @@ void NbdBackend::fail_everything() noexcept {
         waiting_.pop_front();
     while (!accepted_.empty()) {
         Request &request = accepted_.pop_front();
-        jobs_.end(*reinterpret_cast<NbdJob *>(request.device_word));
-        completions_.add(request,
-                         Status::path_error(deadline_of(request) <= worker_.now() ? ETIMEDOUT : ENOTCONN));
+        NbdJob &job = job_of(request);
+        const bool late = job.deadline() <= worker_.now();
+        jobs_.end(job);
+        completions_.add(request, Status::path_error(late ? ETIMEDOUT : ENOTCONN));
     }
     accepted_count_ = 0;
     on_wire_ = 0;
@@ -268,7 +268,7 @@ void NbdBackend::overdue() noexcept {
     connection_.take_answers(static_cast<int>(max_requests_));
     if (!up_ || accepted_.empty())
         return; // the next request starts the alarm again
-    const base::TimePoint deadline = deadline_of(accepted_.front());
+    const base::TimePoint deadline = job_of(accepted_.front()).deadline();
     if (deadline > worker_.now())
         deadline_.start_at(deadline);
     else

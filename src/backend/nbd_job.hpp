@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/nbd_connection.hpp"
+#include "base/scheduler.hpp"
 #include "block/request.hpp"
 
 #include <optional>
@@ -13,10 +14,12 @@ namespace backend {
 /// pool.
 class NbdJob : public NbdConnection::Command {
 public:
-    explicit NbdJob(block::Request &request) noexcept
-        : request_(request) {}
+    NbdJob(block::Request &request, base::TimePoint deadline) noexcept
+        : request_(request)
+        , deadline_(deadline) {}
 
     [[nodiscard]] block::Request &request() const noexcept { return request_; }
+    [[nodiscard]] base::TimePoint deadline() const noexcept { return deadline_; }
 
     /// Issues the first command. Nothing: it is under way; otherwise the request is done with this status.
     std::optional<block::Status> begin(NbdConnection &connection) noexcept;
@@ -32,6 +35,7 @@ private:
     [[nodiscard]] NbdConnection::Order next_piece(const NbdConnection &connection) const noexcept;
 
     block::Request &request_;
+    base::TimePoint deadline_;
     std::uint64_t done_ = 0;
     std::uint64_t piece_ = 0;
     Stage stage_ = Stage::pieces;

@@ -247,6 +247,23 @@ TEST_CASE("backend: a thousand random operations agree with a model") {
     });
 }
 
+TEST_CASE("backend: what the layers above wrote into a request is left alone") {
+    on_every_open_backend([](Rig &rig) {
+        Data data(block_size);
+        Rig::Call &read = rig.make(Operation::read, block_size, block_size, data.get());
+        read.request.started_ns = 5;
+        read.request.held_since_ns = 6;
+        read.request.sent_generation = 7;
+        CHECK(rig.run(read).ok());
+        CHECK(read.request.started_ns == 5);
+        CHECK(read.request.held_since_ns == 6);
+        CHECK(read.request.sent_generation == 7);
+        CHECK(read.request.offset == block_size);
+        CHECK(read.request.length == block_size);
+        CHECK(read.request.data == data.get());
+    });
+}
+
 TEST_CASE("backend: a request while the path is down ends with a path error") {
     on_every_backend([](Disk &, Rig &rig) {
         Data data(block_size);
