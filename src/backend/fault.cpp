@@ -9,10 +9,7 @@
 
 namespace backend {
 
-namespace {
 using Effect = FaultSpec::Effect;
-constexpr std::size_t most_rules = 64; // each is asked of each request
-} // namespace
 
 FaultBackend::FaultBackend(base::Scheduler &scheduler, Make make)
     : scheduler_(scheduler)

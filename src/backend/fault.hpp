@@ -22,6 +22,7 @@ namespace backend {
 class FaultBackend final : public Backend, private Observer {
 public:
     using Make = std::function<std::unique_ptr<Backend>()>;
+    static constexpr std::size_t most_rules = 64; ///< each may be asked of each request
 
     FaultBackend(base::Scheduler &scheduler, Make make);
     ~FaultBackend() override;

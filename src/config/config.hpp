@@ -37,7 +37,8 @@ struct Path {
     Where where; ///< of its name
     std::string name;
     std::string uri; ///< empty: it was wrong (only a table check can see this, parse() throws in the end)
-    base::KeyValues values; ///< the keys of its type, checked, defaults filled in
+    base::KeyValues values;          ///< the keys of its type, checked, defaults filled in
+    std::vector<std::string> inject; ///< rules of fault injection, checked
 };
 
 enum class Cache { shared, independent };

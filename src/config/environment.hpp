@@ -47,6 +47,9 @@ struct Environment {
     std::vector<std::string_view> selectors;
     /// Throws base::Error with the kernel's text; may be empty (nothing is checked then).
     std::function<void(const TableCheck &)> check_table;
+    /// Throws base::Error when the words are no rule of fault injection; may be empty.
+    std::function<void(std::string_view rule)> check_inject;
+    std::size_t most_injected = 0; ///< rules on one path
     /// NBD sockets come with the start (socket activation): `listen` may be missing.
     bool has_sockets = false;
 };

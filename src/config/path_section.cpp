@@ -83,6 +83,30 @@ void check_values(const Node &node, const PathType &type, const Path &path, cons
     }
 }
 
+/// `inject`: a rule, or a list of rules.
+void read_injected(Section &section, Path &path, const Environment &environment, const Reading &reading) {
+    const Node *node = section.find("inject");
+    if (node == nullptr)
+        return;
+    const std::vector<const Node *> one{node};
+    const bool is_list = node->kind == Node::Kind::sequence;
+    for (const Node *item : is_list ? node->items : one) {
+        const std::optional<std::string> rule = text_of(*item, "inject", reading);
+        if (!rule)
+            continue;
+        try {
+            if (environment.check_inject)
+                environment.check_inject(*rule);
+            path.inject.push_back(*rule);
+        } catch (const base::Error &error) {
+            reading.problem(*item, "inject: {}", error.what());
+        }
+    }
+    if (path.inject.size() > environment.most_injected)
+        reading.problem(*node, "inject: {} rules are too many, the most is {}", path.inject.size(),
+                        environment.most_injected);
+}
+
 void read_section(const Node &node, Path &path, const Environment &environment, const Reading &reading) {
     Section section(node, fmt::format("path '{}'", shown(path.name)), reading);
     const Node *uri_node = section.find("uri");
@@ -97,6 +121,7 @@ void read_section(const Node &node, Path &path, const Environment &environment, 
     if (type == nullptr)
         return;
     read_keys(&section, *type, path);
+    read_injected(section, path, environment, reading);
     check_values(node, *type, path, reading);
     refuse_later_keys(section, "path", reading);
     section.finish();

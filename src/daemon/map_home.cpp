@@ -28,6 +28,11 @@ MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
     for (const MapPlan::PathPlan &path : plan_.paths) {
         auto make = [&worker, path] { return path.type->create(worker, path.settings); };
         paths_.push_back({path.settings.name, std::make_unique<backend::FaultBackend>(worker, make)});
+        for (const backend::FaultSpec &fault : path.faults) {
+            base::log::warning("{}: path {} has a fault injected: {}", plan_.name, path.settings.name,
+                               fault.text);
+            paths_.back().backend->add_rule(fault);
+        }
         keeper_.add(path.settings.name, *paths_.back().backend);
     }
 }

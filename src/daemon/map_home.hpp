@@ -25,6 +25,7 @@ struct MapPlan {
     struct PathPlan {
         const backend::Type *type;
         backend::Settings settings;
+        std::vector<backend::FaultSpec> faults; ///< injected from the start
     };
     std::string name;
     std::string description;

@@ -68,6 +68,13 @@ void check_cache(const config::Map &map, const multipath::Table &table, bool ind
     }
 }
 
+std::vector<backend::FaultSpec> faults_of(const config::Path &path) {
+    std::vector<backend::FaultSpec> faults;
+    for (const std::string &rule : path.inject)
+        faults.push_back(backend::parse_fault(rule));
+    return faults;
+}
+
 MapPlan plan_map(const config::Map &map, const config::Config &configuration, config::Problems &problems) {
     const config::PathNames names(configuration.paths);
     const auto table = parse_table({map, names});
@@ -81,7 +88,8 @@ MapPlan plan_map(const config::Map &map, const config::Config &configuration, co
             if (!seen.insert(path->name).second)
                 continue;
             const config::Path &found = names.require(path->name);
-            plan.paths.push_back({backend::find_type(found.uri), {found.name, found.uri, found.values}});
+            plan.paths.push_back(
+                {backend::find_type(found.uri), {found.name, found.uri, found.values}, faults_of(found)});
         }
     }
     plan.options.independent_caches =
@@ -104,6 +112,8 @@ config::Environment environment() {
         result.path_types.push_back({type->schemes, type->keys, type->check_uri, type->check_values});
     for (const selector::Type *type : selector::all_types())
         result.selectors.push_back(type->name);
+    result.check_inject = [](std::string_view rule) { (void)backend::parse_fault(rule); };
+    result.most_injected = backend::FaultBackend::most_rules;
     result.check_table = [](const config::TableCheck &check) { (void)parse_table(check); };
     return result;
 }

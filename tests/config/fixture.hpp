@@ -41,6 +41,11 @@ inline config::Environment environment() {
     made.path_types = {{file_schemes, {}, check_uri}, {nbd_schemes, nbd_keys, check_uri, check_values}};
     made.selectors = {"round-robin", "service-time"};
     made.check_table = check_table;
+    made.check_inject = [](std::string_view rule) {
+        if (rule.find("wrong") != std::string_view::npos)
+            throw base::Error(EINVAL, "this rule is wrong");
+    };
+    made.most_injected = 3;
     return made;
 }
 

@@ -42,6 +42,26 @@ TEST_CASE("values of a path are checked by its type") {
           Lines{"t.yaml:3:6: path 'a': max_requests: 0 is too small"});
 }
 
+TEST_CASE("faults of a path are one rule or a list of rules") {
+    const auto all = paths("  a: {uri: \"nbd://h/x\", inject: hang op=read}\n"
+                           "  b: {uri: \"file:///x\", inject: [delay=1s op=write, drop]}\n  c: file:///y\n");
+    CHECK(all.at(0).inject == std::vector<std::string>{"hang op=read"});
+    CHECK(all.at(1).inject == std::vector<std::string>{"delay=1s op=write", "drop"});
+    CHECK(all.at(2).inject.empty());
+}
+
+TEST_CASE("each wrong rule is reported where it stands, and too many are") {
+    CHECK(errors_of("  a: {uri: \"nbd://h/x\", inject: [hang, wrong one, {x: 1}]}\n"
+                    "  b: {uri: \"nbd://h/x\", inject: wrong}\n"
+                    "  c: {uri: \"nbd://h/x\", inject: {x: 1}}\n"
+                    "  d: {uri: \"nbd://h/x\", inject: [a, b, c, d]}\n") ==
+          Lines{"t.yaml:3:40: inject: this rule is wrong",
+                "t.yaml:3:51: inject: expected a text, not a mapping",
+                "t.yaml:4:33: inject: this rule is wrong",
+                "t.yaml:5:33: inject: expected a text, not a mapping",
+                "t.yaml:6:33: inject: 4 rules are too many, the most is 3"});
+}
+
 TEST_CASE("a URI is checked by its type") {
     CHECK(errors_of("  a: nbd://wrong\n  b: {uri: \"file:wrong\"}\n") ==
           Lines{"t.yaml:3:6: uri: this URI is wrong", "t.yaml:4:12: uri: this URI is wrong"});

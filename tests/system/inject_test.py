@@ -154,6 +154,26 @@ def test_a_client_and_the_daemon_end_while_a_request_hangs(rig):
         assert rig.daemon.end(20) == 0
 
 
+def test_faults_of_the_configuration_are_there_from_the_start(rig):
+    disk = rig.disk()
+    for name in "ab":
+        rig.nbdkit(name, "file", disk)
+    rig.nbdmpathd(f"""
+paths:
+  a: {{uri: "{rig.uri('a')}", inject: drop}}
+  b: {{uri: "{rig.uri('b')}", inject: ["error=target:ENOSPC op=write count=1", delay=1ms]}}
+multipaths:
+  m: {{cache: shared, no_path_timeout: 60s, table: "{TWO_GROUPS}"}}
+""")
+    assert rig.path_state("m", "a") == "F"
+    with client_of(rig) as client:
+        assert client.call(WRITE, 0, data=NEW)[0] == ENOSPC
+        assert client.call(WRITE, 0, data=NEW)[0] == 0
+    assert rig.ctl("inject", "m", "b")[0].endswith("used=1 waiting=0")
+    rig.ctl("inject", "m", "a", "off")
+    rig.wait_for_path("m", "a", "A")
+
+
 def test_what_is_wrong_is_refused_and_changes_nothing(rig):
     serve(rig)
     for words, text in ((("mm", "a", "hang"), "ENXIO: there is no map 'mm'"),
