@@ -43,6 +43,7 @@ struct Path {
 
 enum class Cache { shared, independent };
 enum class Reinstate { automatic, manual };
+enum class Eio { path, verify };
 
 struct Map {
     Where where;       ///< of its name
@@ -56,6 +57,7 @@ struct Map {
     std::optional<std::uint64_t> size_bytes;      ///< a multiple of 512
     std::optional<Cache> cache;                   ///< nothing: decided by the paths (design D4)
     Reinstate reinstate = Reinstate::automatic;
+    Eio eio = Eio::path;
 };
 
 /// A checked configuration. Plain values: nothing was created and nothing connected to.

@@ -38,7 +38,6 @@ constexpr LaterKey later_keys[] = {
     {"map", "ambiguous_writes", text, "retry|hold|fence", {"fence", "hold", "retry", "fail"}},
     {"map", "ambiguous_hold", duration, "5s"},
     {"map", "fence_timeout", duration, "10s"},
-    {"map", "eio", text, "path", {"path", "verify"}},
     {"map", "compat", text, "seed", {"seed", "kernel"}},
     {"map", "wwid", text, ""},
     {"map", "reservation_key", text, ""},

@@ -61,6 +61,8 @@ private:
             map_.cache = *cache == "shared" ? Cache::shared : Cache::independent;
         if (section_.choice("reinstate", {"auto", "manual"}) == "manual")
             map_.reinstate = Reinstate::manual;
+        if (section_.choice("eio", {"path", "verify"}) == "verify")
+            map_.eio = Eio::verify;
     }
 
     void read_table_keys() {

@@ -95,6 +95,7 @@ MapPlan plan_map(const config::Map &map, const config::Config &configuration, co
     plan.options.independent_caches =
         map.cache ? *map.cache == config::Cache::independent : !see_one_cache(plan.paths);
     plan.options.no_path_timeout = map.no_path_timeout;
+    plan.options.verify_eio = map.eio == config::Eio::verify;
     plan.expected.size = map.size_bytes;
     plan.expected.read_only = map.read_only;
     plan.expected.reinstate = map.reinstate == config::Reinstate::automatic;

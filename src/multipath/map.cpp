@@ -30,6 +30,7 @@ Map::Map(base::Scheduler &scheduler, std::string name, MapOptions options, Devic
     , finished_(scheduler)
     , dirty_(finished_, base::Delegate<>::to<&Map::go_on_soon>(*this))
     , prober_(*this)
+    , eio_verifier_(*this)
     , worker_(base::Delegate<>::to<&Map::run_worker>(*this))
     , delay_(scheduler, base::Delegate<>::to<&Map::release_delayed>(*this))
     , no_path_timer_(scheduler, base::Delegate<>::to<&Map::give_up_waiting>(*this))
@@ -117,7 +118,9 @@ void Map::completed(block::Request &request, block::Status status) noexcept {
     const std::uint64_t length = request.length;
     const base::TimePoint started{base::Duration(request.started_ns)};
     --in_flight_;
-    if (status.ok())
+    if (options_.verify_eio && is_in_doubt(request, path, status)) {
+        // it is not over
+    } else if (status.ok())
         acknowledge(request, path);
     else if (!status.is_path_error() ||
              (request.operation == block::Operation::cache && status.error == EAGAIN))
@@ -144,6 +147,67 @@ void Map::acknowledge(block::Request &request, const Path &path) noexcept {
         dirty_.wrote(*path.device, request.sent_generation);
     }
     request.complete(block::Status::success());
+}
+
+// 4.4, `eio: verify`
+bool Map::is_in_doubt(block::Request &request, Path &path, block::Status status) noexcept {
+    Path *first = eio_verifier_.any() ? eio_verifier_.first_of(request) : nullptr;
+    const bool is_eio = status == block::Status::path_error(EIO) && !shut_down_;
+    if (first == nullptr) {
+        Path *other = is_eio ? other_path(path) : nullptr;
+        if (other == nullptr)
+            return false;
+        eio_verifier_.doubt(request, path);
+        send(request, *other);
+        return true;
+    }
+    if (is_eio) {
+        ++in_flight_; // until verified()
+        eio_verifier_.verify(request, path);
+        return true;
+    }
+    eio_verifier_.forget(request);
+    if (!status.is_path_error())
+        fail(*first); // the other path could
+    return false;
+}
+
+void Map::verified(block::Request &request, Path &first, bool first_reads, Path &second,
+                   bool second_reads) noexcept {
+    --in_flight_;
+    if (!first_reads)
+        fail(first);
+    if (!second_reads)
+        fail(second);
+    if (first_reads && second_reads) {
+        request.complete(block::Status::target_error(EIO));
+    } else if (shut_down_ || request.origin()->abandoned()) {
+        request.complete(block::Status::target_error(ESHUTDOWN));
+    } else {
+        hold(request);
+        kick();
+    }
+    if (gate_ == Gate::suspending)
+        go_on_soon();
+}
+
+Path *Map::other_path(const Path &path) const noexcept {
+    const auto find_in = [&path](const PriorityGroup &group) -> Path * {
+        for (const auto &other : group.paths)
+            if (other->active && other->device != path.device)
+                return other.get();
+        return nullptr;
+    };
+    if (Path *other = find_in(*path.group))
+        return other;
+    // A group that is not in use may have to be activated first.
+    if (live_->handler() != nullptr || options_.independent_caches)
+        return nullptr;
+    for (const auto &group : live_->groups())
+        if (!group->bypassed)
+            if (Path *other = find_in(*group))
+                return other;
+    return nullptr;
 }
 
 void Map::requeue(block::Request &request, block::Status status) noexcept {

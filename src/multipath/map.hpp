@@ -6,6 +6,7 @@
 #include "block/device.hpp"
 #include "multipath/activation.hpp"
 #include "multipath/dirty_paths.hpp"
+#include "multipath/eio_verifier.hpp"
 #include "multipath/event.hpp"
 #include "multipath/prober.hpp"
 #include "multipath/table.hpp"
@@ -24,6 +25,8 @@ struct MapOptions {
     bool independent_caches = false;
     /// 0: wait for ever (reference R33).
     std::chrono::milliseconds no_path_timeout{0};
+    /// An EIO is the path's fault only when another path can do better, or when it reads no more (4.4).
+    bool verify_eio = false;
     TableRules rules{}; ///< the compatibility among them
 };
 
@@ -34,7 +37,8 @@ struct MapOptions {
 class Map final : public block::Device,
                   private block::Layer,
                   private Activation::Owner,
-                  private Prober::Owner {
+                  private Prober::Owner,
+                  private EioVerifier::Owner {
 public:
     /// `devices` and `observer` outlive the map. The map takes requests once a table is live.
     Map(base::Scheduler &scheduler, std::string name, MapOptions options, DeviceSet &devices,
@@ -130,6 +134,10 @@ private:
     void wait_in(base::List<block::Request> &list, block::Request &request) noexcept;
     void requeue(block::Request &request, block::Status status) noexcept;
     void acknowledge(block::Request &request, const Path &path) noexcept;
+    bool is_in_doubt(block::Request &request, Path &path, block::Status status) noexcept;
+    void verified(block::Request &request, Path &first, bool first_reads, Path &second,
+                  bool second_reads) noexcept override;
+    [[nodiscard]] Path *other_path(const Path &path) const noexcept;
     void kick() noexcept { scheduler_.post(worker_); }
     void run_worker() noexcept;
     void release_delayed() noexcept;
@@ -188,6 +196,7 @@ private:
     block::CompletionQueue finished_;
     mutable DirtyPaths dirty_; ///< generation() makes it notice losses
     Prober prober_;
+    EioVerifier eio_verifier_;
     base::Task worker_;
     base::Timer delay_;
     base::Timer no_path_timer_;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "block/device.hpp"
-#include "multipath/priority_group.hpp"
+#include "multipath/probe_read.hpp"
 
 #include <memory>
 #include <vector>
@@ -32,11 +31,10 @@ public:
     [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
 
 private:
-    struct Read;
     void completed(block::Request &request, block::Status status) noexcept override;
 
     Owner &owner_;
-    std::vector<std::unique_ptr<Read>> reads_; ///< kept for the next probe
+    std::vector<std::unique_ptr<ProbeRead>> reads_; ///< by path of the group; kept for the next probe
     std::size_t in_flight_ = 0;
 };
 

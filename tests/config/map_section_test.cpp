@@ -46,19 +46,21 @@ TEST_CASE("a map has its defaults") {
     CHECK_FALSE(made.size_bytes);
     CHECK_FALSE(made.cache);
     CHECK(made.reinstate == config::Reinstate::automatic);
+    CHECK(made.eio == config::Eio::path);
 }
 
 TEST_CASE("keys of a map are read") {
     const config::Map made =
         map(with_table(plain, "    description: a disk\n    read_only: true\n"
                               "    no_path_timeout: 60s\n    size: 1G\n    cache: independent\n"
-                              "    reinstate: manual\n"));
+                              "    reinstate: manual\n    eio: verify\n"));
     CHECK(made.description == "a disk");
     CHECK(made.read_only);
     CHECK(made.no_path_timeout == std::chrono::seconds(60));
     CHECK(made.size_bytes == 1ULL << 30);
     CHECK(made.cache == config::Cache::independent);
     CHECK(made.reinstate == config::Reinstate::manual);
+    CHECK(made.eio == config::Eio::verify);
 }
 
 TEST_CASE("features beside a table are merged into it") {
@@ -120,13 +122,11 @@ TEST_CASE("map keys of later steps are refused unless they change nothing") {
     CHECK(errors(with_map(with_table(plain, "    compat: seed\n    eio: path\n    ambiguous_writes: retry\n"
                                             "    pg_init_delay_msecs: 2000\n    unflushed_limit: 64MiB\n")))
               .empty());
-    CHECK(
-        errors(with_map(with_table(plain, "    compat: kernel\n    eio: verify\n    hardware_handler: alua\n"
-                                          "    wwid: naa.6\n    pg_init_delay_msecs: 1\n"))) ==
-        Lines{"t.yaml:6:13: compat: not supported yet (only 'seed')",
-              "t.yaml:7:10: eio: not supported yet (only 'path')",
-              "t.yaml:8:23: hardware_handler: not supported yet", "t.yaml:9:11: wwid: not supported yet",
-              "t.yaml:10:26: pg_init_delay_msecs: not supported yet (only '2000')"});
+    CHECK(errors(with_map(with_table(plain, "    compat: kernel\n    hardware_handler: alua\n"
+                                            "    wwid: naa.6\n    pg_init_delay_msecs: 1\n"))) ==
+          Lines{"t.yaml:6:13: compat: not supported yet (only 'seed')",
+                "t.yaml:7:23: hardware_handler: not supported yet", "t.yaml:8:11: wwid: not supported yet",
+                "t.yaml:9:26: pg_init_delay_msecs: not supported yet (only '2000')"});
 }
 
 TEST_CASE("queueing without a timeout is warned of, in both forms") {

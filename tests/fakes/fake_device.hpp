@@ -4,6 +4,7 @@
 #include "block/completion_queue.hpp"
 #include "block/device.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ public:
         if (holding)
             held_.push_back(request);
         else
-            finished_.add(request, answer);
+            finished_.add(request, verdict ? verdict(request) : answer);
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
@@ -45,6 +46,7 @@ public:
     [[nodiscard]] const std::string &name() const { return name_; }
 
     block::Status answer;
+    std::function<block::Status(const block::Request &)> verdict; ///< instead of `answer`, when not holding
     bool holding = false;
 
 private:
