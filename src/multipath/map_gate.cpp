@@ -11,6 +11,9 @@ namespace multipath {
 
 void Map::load(std::string_view text) {
     auto table = Table::parse(text, devices_, options_.rules);
+    if (live_ && live_->compat().queue_mode_is_fixed && live_->bio_mode() != table->bio_mode())
+        throw base::Error(EINVAL, "the live table of map {} is {} queue_mode bio, and so must be every other",
+                          name_, live_->bio_mode() ? "of" : "not of");
     const std::string warning = table->attach_handler(scheduler_);
     if (!warning.empty())
         observer_.warning(warning);

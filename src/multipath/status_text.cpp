@@ -70,8 +70,8 @@ std::string Table::table_text() const {
     Text text;
     text << count;
     text.append(features.take());
-    if (handler_type_ != nullptr)
-        text << 1 << handler_type_->name;
+    if (!handler_name_.empty())
+        text << 1 << handler_name_;
     else
         text << 0;
     // What is printed must load again: no groups have no initial one.

@@ -25,9 +25,9 @@ std::string Table::attach_handler(base::Scheduler &scheduler) {
             if (compat_.handler_must_attach && !queue_mode_bio_)
                 throw base::Error(ENODEV, "error attaching hardware handler");
             std::string warning = fmt::format("path {} knows no hardware handler {}: going on without it",
-                                              path->name, handler_type_->name);
+                                              path->name, handler_name_);
             handler_.reset();
-            handler_type_ = nullptr;
+            handler_name_.clear();
             return warning;
         }
     }

@@ -57,6 +57,9 @@ public:
     /// nullptr: groups need no activation.
     [[nodiscard]] handler::Handler *handler() const noexcept { return handler_.get(); }
 
+    /// `queue_mode bio`, which changes nothing but what the table says (R1).
+    [[nodiscard]] bool bio_mode() const noexcept { return queue_mode_bio_; }
+
     [[nodiscard]] bool queueing() const noexcept { return queue_if_no_path_; }
     /// Whether queueing is on, or comes back at resume.
     [[nodiscard]] bool queueing_after_resume() const noexcept { return saved_queue_if_no_path_; }
@@ -124,7 +127,8 @@ private:
     bool queue_if_no_path_ = false;
     bool saved_queue_if_no_path_ = false;
 
-    const handler::Type *handler_type_ = nullptr;
+    std::string handler_name_;                    ///< as TABLE shows it; empty: none
+    const handler::Type *handler_type_ = nullptr; ///< nullptr: none, or none of that name
     std::vector<std::string> handler_words_;
     std::unique_ptr<handler::Handler> handler_;
     bool activation_required_ = false; ///< `pg_init_required`

@@ -104,13 +104,19 @@ private:
         const auto words = counted_words(1024, "invalid number of hardware handler args");
         if (words.empty())
             return;
+        table_->handler_name_ = words.front();
         table_->handler_type_ = rules_.find_handler(words.front());
-        if (table_->handler_type_ != nullptr)
-            table_->handler_words_.assign(words.begin() + 1, words.end());
-        else if (!rules_.compat->handler_must_attach)
+        table_->handler_words_.assign(words.begin() + 1, words.end());
+        if (table_->handler_type_ == nullptr && !rules_.compat->handler_must_attach)
             fail("unknown hardware handler type");
-        else if (!table_->queue_mode_bio_)
+    }
+    /// The kernel looks for the handler when it has a path to attach it to.
+    void check_handler() {
+        if (table_->handler_type_ != nullptr || table_->handler_name_.empty())
+            return;
+        if (!table_->queue_mode_bio_)
             throw base::Error(ENODEV, "error attaching hardware handler");
+        table_->handler_name_.clear();
     }
 
     void parse_groups() {
@@ -154,6 +160,7 @@ private:
         const PathDevice found = devices_.find(name);
         if (found.device == nullptr)
             throw base::Error(look_up_error(*rules_.compat, name), "error getting device");
+        check_handler();
         auto path = std::make_unique<Path>(Path{.name = name,
                                                 .device = found.device,
                                                 .group = &group,

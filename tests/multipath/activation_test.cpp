@@ -298,9 +298,11 @@ TEST_CASE("a handler that a path knows nothing of is dropped, loudly; the kernel
     CHECK(rig.warnings.size() == 1);
     CHECK(rig.table() == "0 0 " + groups_of_T4);
     CHECK(rig.io(1) == "ok");
-    GateRig other(T1, {.rules = {&multipath::kernel, &fakes::HandlerScript::find}});
-    CHECK_THROWS_WITH(other.map.load("0 1 scripted " + groups_of_T4), "error attaching hardware handler");
-    CHECK_NOTHROW(other.map.load("2 queue_mode bio 1 scripted " + groups_of_T4));
+    GateRig other("2 queue_mode bio 1 scripted " + groups_of_T4,
+                  {.rules = {&multipath::kernel, &fakes::HandlerScript::find}});
+    CHECK(other.warnings.size() == 1);
+    multipath::Map map(other.scheduler, "n", other.map.options(), other, other);
+    CHECK_THROWS_WITH(map.load("0 1 scripted " + groups_of_T4), "error attaching hardware handler");
 }
 
 TEST_CASE("bad handler parameters refuse the table") {

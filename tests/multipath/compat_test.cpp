@@ -96,10 +96,25 @@ TEST_CASE("kernel: an unknown path is ENODEV, one of numbers ENXIO") {
 }
 
 TEST_CASE("kernel: an unknown hardware handler is ENODEV, and nothing in bio mode") {
+    const std::string handled = " 1 nosuch 1 1 round-robin 0 1 1 P1 1";
     Rig rig(T1, as_kernel);
-    CHECK_THROWS_WITH(rig.map.load("0 1 nosuch 1 1 round-robin 0 1 0 P1"),
-                      "error attaching hardware handler");
-    CHECK_NOTHROW(rig.map.load("2 queue_mode bio 1 nosuch 1 1 round-robin 0 1 0 P1"));
+    CHECK_THROWS_WITH(rig.map.load("0" + handled), "error attaching hardware handler");
+    Rig bio("2 queue_mode bio" + handled, as_kernel);
+    CHECK(bio.table() == "3 retain_attached_hw_handler queue_mode bio" + T1.substr(1));
+}
+
+TEST_CASE("kernel: a table without groups may have any handler") {
+    Rig rig("0 1 nosuch 0 0", as_kernel);
+    CHECK(rig.table() == "0 1 nosuch 0 0");
+    CHECK_NOTHROW(rig.map.load("2 queue_mode mq 0 0 0"));
+}
+
+TEST_CASE("kernel: a table of queue_mode bio does not follow one of another mode") {
+    Rig rig(T1, as_kernel);
+    CHECK_THROWS_AS(rig.map.load("2 queue_mode bio 0 1 1 round-robin 0 1 1 P1 1"), base::Error);
+    CHECK_NOTHROW(rig.map.load("2 queue_mode mq 0 1 1 round-robin 0 1 1 P1 1"));
+    Rig seed(T1);
+    CHECK_NOTHROW(seed.map.load("2 queue_mode bio 0 1 1 round-robin 0 1 1 P1 1"));
 }
 
 TEST_CASE("kernel: the no-path timeout switches queueing off for good") {
