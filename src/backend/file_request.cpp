@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "backend/file_request.hpp"
 
+#include "block/extents.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 namespace backend {
 
@@ -22,6 +25,31 @@ alignas(4096) std::byte zeroes[zeroes_size];
 
 bool means_unsupported(int error) noexcept {
     return error == EOPNOTSUPP || error == ENOSYS || error == ENOTTY;
+}
+
+/// The holes of a range, into the Extents that are the call's context.
+std::int64_t find_extents(const io::FileCall &call) noexcept {
+    auto &extents = *static_cast<block::Extents *>(call.context);
+    const auto end = static_cast<off_t>(call.offset + call.length);
+    for (auto at = static_cast<off_t>(call.offset); at < end;) {
+        off_t data = ::lseek(call.fd, at, SEEK_DATA);
+        if (data < 0 && errno != ENXIO)
+            return -1;
+        // No data from here on: a hole at the end, or no file any more.
+        if (data < 0 && ::lseek(call.fd, 0, SEEK_END) < end)
+            return -1;
+        data = data < 0 ? end : std::min(data, end);
+        const auto hole = static_cast<std::uint64_t>(data - at);
+        if (!extents.add(hole, block::Extents::hole | block::Extents::zero) || data == end)
+            return 0;
+        at = ::lseek(call.fd, data, SEEK_HOLE);
+        if (at < 0)
+            return -1;
+        at = std::min(at, end);
+        if (!extents.add(static_cast<std::uint64_t>(at - data), block::Extents::allocated))
+            return 0;
+    }
+    return 0;
 }
 
 } // namespace
@@ -54,9 +82,20 @@ FileRequest::Step FileRequest::first_step() noexcept {
         return file_.punches_holes ? Step::punch : last_step();
     case Operation::write_zeroes:
         return zeroing_step();
+    case Operation::block_status:
+        return status_step();
     case Operation::cache:
         return file_.direct || file_.in_memory ? Step::ended : Step::advise;
     }
+    return Step::ended;
+}
+
+FileRequest::Step FileRequest::status_step() noexcept {
+    request_.extents->clear();
+    // Past the page cache the file system's own tables may be behind those of another host.
+    if (!file_.block_device && !file_.direct)
+        return Step::look;
+    request_.extents->add(request_.length, block::Extents::allocated);
     return Step::ended;
 }
 
@@ -103,6 +142,11 @@ bool FileRequest::prepare() noexcept {
         call.flags = POSIX_FADV_WILLNEED;
         call.length = std::min<std::uint64_t>(call.length, std::uint64_t{1} << 30);
         break;
+    case Step::look:
+        call.kind = io::FileCall::Kind::function;
+        call.function = find_extents;
+        call.context = request_.extents;
+        break;
     case Step::ended:
         return false;
     }
@@ -145,6 +189,7 @@ void FileRequest::take_result() noexcept {
         return;
     case Step::sync:
     case Step::advise:
+    case Step::look:
     case Step::ended:
         return end(status_);
     }
@@ -169,6 +214,11 @@ void FileRequest::failed(int error) noexcept {
     if (nowait_ && (error == EAGAIN || error == EOPNOTSUPP)) {
         nowait_ = false;
         return;
+    }
+    if (step_ == Step::look) { // not to know is an answer
+        request_.extents->clear();
+        request_.extents->add(request_.length, block::Extents::allocated);
+        return end(block::Status::success());
     }
     const bool lacks_call = means_unsupported(error);
     if (step_ == Step::punch && lacks_call) {

@@ -31,12 +31,13 @@ public:
     io::FileCall call;
 
 private:
-    enum class Step : std::uint8_t { transfer, punch, zero_range, write_zeroes, sync, advise, ended };
+    enum class Step : std::uint8_t { transfer, punch, zero_range, write_zeroes, sync, advise, look, ended };
 
     [[nodiscard]] Step first_step() noexcept;
     [[nodiscard]] Step zeroing_step() noexcept;
     /// After trimming and zeroing.
     [[nodiscard]] Step last_step() const noexcept { return request_.fua ? Step::sync : Step::ended; }
+    [[nodiscard]] Step status_step() noexcept;
     void prepare_transfer() noexcept;
     void moved(std::uint64_t bytes) noexcept;
     void failed(int error) noexcept;

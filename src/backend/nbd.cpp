@@ -105,7 +105,7 @@ NbdBackend::NbdBackend(io::Worker &worker, const Settings &settings)
     , retry_(worker, base::Delegate<>::to<&NbdBackend::dial>(*this))
     , attempt_(worker, base::Delegate<>::to<&NbdBackend::attempt_expired>(*this))
     , deadline_(worker, base::Delegate<>::to<&NbdBackend::overdue>(*this))
-    , connection_(worker, *this)
+    , connection_(worker, *this, settings.values.get<bool>("block_status"))
     , dialer_(worker, uri_, io_timeout_, base::Delegate<int>::to<&NbdBackend::dialed>(*this),
               base::Delegate<std::string_view>::to<&NbdBackend::attempt_failed>(*this)) {}
 
@@ -313,6 +313,8 @@ constexpr base::Key keys[] = {
      "Longest pause between two tries to connect; the first is 50 ms, then it doubles."},
     {"max_requests", base::KeyKind::number, "64",
      "Requests on the wire at a time (1 to 1024); others wait in order."},
+    {"block_status", base::KeyKind::boolean, "false",
+     "Ask the server which parts are allocated, for clients that ask us; reads then cost a little more."},
 };
 
 } // namespace

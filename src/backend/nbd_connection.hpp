@@ -4,6 +4,7 @@
 #include "base/list.hpp"
 #include "base/scheduler.hpp"
 #include "block/device.hpp"
+#include "block/extents.hpp"
 #include "io/fd_watch.hpp"
 
 #include <string>
@@ -21,6 +22,7 @@ struct NbdAbilities {
     bool zero = false;
     bool fast_zero = false;
     bool cache = false;
+    bool block_status = false;
 };
 
 /// One connection after another to one server, through libnbd: negotiation, commands, answers, the end.
@@ -32,14 +34,18 @@ public:
         friend NbdConnection;
         NbdConnection *connection_ = nullptr;
         int error_ = 0;
+        block::Extents *extents_ = nullptr;
+        std::uint64_t extents_left_ = 0;
     };
-    /// What is to be sent. `data` for reads and writes; `flags` are LIBNBD_CMD_FLAG_*.
+    /// What is to be sent. `data` for reads and writes, `extents` for block status; `flags` are
+    /// LIBNBD_CMD_FLAG_*.
     struct Order {
         block::Operation operation;
         std::byte *data;
         std::uint64_t length;
         std::uint64_t offset;
         std::uint32_t flags;
+        block::Extents *extents;
     };
     /// Never called from inside start(), issue() or stop(). May call any of them.
     class Owner {
@@ -55,9 +61,11 @@ public:
         ~Owner() = default;
     };
 
-    NbdConnection(io::Worker &worker, Owner &owner) noexcept
+    /// `block_status`: to be asked for; it makes reads a little more expensive.
+    NbdConnection(io::Worker &worker, Owner &owner, bool block_status) noexcept
         : worker_(worker)
         , owner_(owner)
+        , block_status_(block_status)
         , settle_(base::Delegate<>::to<&NbdConnection::settle>(*this)) {}
     ~NbdConnection();
 
@@ -78,6 +86,8 @@ public:
 
 private:
     static int on_completion(void *command, int *error) noexcept;
+    static int on_extents(void *command, const char *context, std::uint64_t offset, std::uint32_t *entries,
+                          std::size_t count, int *error) noexcept;
     void configure(const std::string &export_name);
     bool read_properties();
     void settle() noexcept;
@@ -91,6 +101,7 @@ private:
 
     io::Worker &worker_;
     Owner &owner_;
+    const bool block_status_;
     nbd_handle *handle_ = nullptr;
     io::FdWatch watch_;
     base::Task settle_;

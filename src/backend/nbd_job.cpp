@@ -14,6 +14,7 @@ using block::Status;
 
 // Lengths on the wire have 32 bits; shorter, so that one command never keeps a slow server busy for long.
 constexpr std::uint64_t longest_effect = std::uint64_t{128} << 20;
+constexpr std::uint64_t longest_question = std::uint64_t{1} << 30;
 
 // What is written where the server cannot write zeroes by itself. Never changed; libnbd only reads it.
 std::array<std::byte, 256 << 10> zeroes;
@@ -41,12 +42,27 @@ std::optional<Status> NbdJob::begin(NbdConnection &connection) noexcept {
     if ((request_.operation == Operation::trim && !abilities.trim) ||
         (request_.operation == Operation::cache && !abilities.cache))
         return Status::success();
+    if (request_.operation == Operation::block_status) {
+        request_.extents->clear();
+        if (!abilities.block_status)
+            return allocated();
+    }
     return next(connection);
 }
 
+// A server that does not know is no reason to fail: this is always true enough.
+Status NbdJob::allocated() noexcept {
+    request_.extents->clear();
+    request_.extents->add(request_.length, block::Extents::allocated);
+    return Status::success();
+}
+
 std::optional<Status> NbdJob::proceed(NbdConnection &connection, int error) noexcept {
-    if (error != 0)
-        return block::classify_nbd_error(error);
+    const Status status = block::classify_nbd_error(error);
+    if (request_.operation == Operation::block_status && !status.is_path_error())
+        return status.ok() && !request_.extents->list().empty() ? status : allocated(); // one answer will do
+    if (!status.ok())
+        return status;
     done_ += piece_;
     return next(connection);
 }
@@ -72,7 +88,8 @@ NbdConnection::Order NbdJob::next_piece(const NbdConnection &connection) const n
     const NbdAbilities &abilities = connection.abilities();
     const std::uint64_t payload = connection.geometry().maximum_payload;
     const std::uint64_t left = request_.length - done_;
-    NbdConnection::Order order{request_.operation, request_.data, 0, request_.offset + done_, 0};
+    NbdConnection::Order order{request_.operation, request_.data, 0, request_.offset + done_, 0,
+                               request_.extents};
     if (request_.fua && modifies() && abilities.fua)
         order.flags |= LIBNBD_CMD_FLAG_FUA;
     switch (request_.operation) {
@@ -100,6 +117,9 @@ NbdConnection::Order NbdJob::next_piece(const NbdConnection &connection) const n
     case Operation::trim:
     case Operation::flush:
         order.length = std::min(left, longest_effect);
+        break;
+    case Operation::block_status:
+        order.length = std::min(left, longest_question);
         break;
     }
     return order;

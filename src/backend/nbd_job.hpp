@@ -32,6 +32,7 @@ private:
     [[nodiscard]] bool modifies() const noexcept;
     [[nodiscard]] bool needs_flush(const NbdAbilities &abilities) const noexcept;
     std::optional<block::Status> next(NbdConnection &connection) noexcept;
+    [[nodiscard]] block::Status allocated() noexcept;
     [[nodiscard]] NbdConnection::Order next_piece(const NbdConnection &connection) const noexcept;
 
     block::Request &request_;

@@ -11,8 +11,9 @@
 
 namespace block {
 
-enum class Operation : std::uint8_t { read, write, flush, trim, write_zeroes, cache };
+enum class Operation : std::uint8_t { read, write, flush, trim, write_zeroes, cache, block_status };
 
+class Extents;
 class Request;
 
 /// Whoever sends a request on and hears of its end: a session, a map, a fault injector.
@@ -38,8 +39,9 @@ public:
     bool no_hole = false;   ///< write_zeroes: allocate
     bool fast_zero = false; ///< write_zeroes: ENOTSUP at once unless faster than writing
     std::uint64_t offset = 0;
-    std::uint64_t length = 0;  ///< bytes; 0 for flush
-    std::byte *data = nullptr; ///< read and write: `length` bytes, the requester's until completion
+    std::uint64_t length = 0;   ///< bytes; 0 for flush
+    std::byte *data = nullptr;  ///< read and write: `length` bytes, the requester's until completion
+    Extents *extents = nullptr; ///< block_status: where the answer goes; the requester's, as `data`
     /// The device's loss epoch when the client connected: a flush of an older epoch must fail (design D4,
     /// D10).
     std::uint64_t loss_epoch = 0;

@@ -29,6 +29,8 @@ std::int64_t call_kernel(const FileCall &call) noexcept {
     case FileCall::Kind::advise:
         errno = ::posix_fadvise(call.fd, offset, length, call.flags);
         return errno == 0 ? 0 : -1;
+    case FileCall::Kind::function:
+        return call.function(call);
     }
     errno = ENOSYS;
     return -1;

@@ -15,7 +15,7 @@ class Worker;
 /// One system call on a file. Filled in and owned by who wants it; lent to an engine from submit() until
 /// `done`.
 struct FileCall : base::ListHook {
-    enum class Kind : std::uint8_t { read, write, sync, allocate, advise };
+    enum class Kind : std::uint8_t { read, write, sync, allocate, advise, function };
 
     Kind kind = Kind::read;
     int fd = -1;
@@ -23,6 +23,10 @@ struct FileCall : base::ListHook {
     std::byte *data = nullptr;
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
+    /// For a function, which is what no other kind can say: it may wait, runs on any thread, and returns as a
+    /// system call does. `context` is for it.
+    std::int64_t (*function)(const FileCall &call) noexcept = nullptr;
+    void *context = nullptr;
     std::int64_t result = 0; ///< bytes, 0, or a negative errno
     base::Delegate<> done;   ///< on the worker's thread
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/error.hpp"
 #include "io/fd_watch.hpp"
 #include "io/file_engine.hpp"
 #include "io/worker.hpp"
@@ -36,12 +37,15 @@ public:
     }
 
     void submit(FileCall &call) noexcept override {
+        if (call.kind == FileCall::Kind::function)
+            return leave_to_threads(call);
         waiting_.push_back(call);
         fill();
         worker_.at_end_of_turn(send_);
     }
 
 private:
+    void leave_to_threads(FileCall &call) noexcept;
     void fill() noexcept;
     void send() noexcept;
     void reap() noexcept;
@@ -60,9 +64,23 @@ private:
     FdWatch watch_;
     base::Task send_;
     base::Timer retry_;
-    base::List<FileCall> waiting_; // the rings are full
-    unsigned in_ring_ = 0;         // in either ring or in the kernel
+    base::List<FileCall> waiting_;        // the rings are full
+    unsigned in_ring_ = 0;                // in either ring or in the kernel
+    std::unique_ptr<FileEngine> threads_; // for what the kernel's queue does not know; made when it is needed
+    base::List<FileCall> refused_;
 };
+
+void Ring::leave_to_threads(FileCall &call) noexcept {
+    try {
+        if (threads_ == nullptr)
+            threads_ = make_thread_engine(worker_);
+        threads_->submit(call);
+    } catch (const base::Error &error) {
+        call.result = -error.code();
+        refused_.push_back(call);
+        worker_.at_end_of_turn(send_);
+    }
+}
 
 void Ring::prepare(::io_uring_sqe &entry, FileCall &call) noexcept {
     switch (call.kind) {
@@ -84,6 +102,8 @@ void Ring::prepare(::io_uring_sqe &entry, FileCall &call) noexcept {
     case FileCall::Kind::advise:
         ::io_uring_prep_fadvise(&entry, call.fd, call.offset, static_cast<off_t>(call.length), call.flags);
         break;
+    case FileCall::Kind::function: // never gets here
+        break;
     }
     ::io_uring_sqe_set_data(&entry, &call);
 }
@@ -103,6 +123,10 @@ void Ring::fill() noexcept {
 }
 
 void Ring::send() noexcept {
+    base::List<FileCall> refused;
+    refused.take_all(refused_);
+    while (!refused.empty())
+        refused.pop_front().done();
     fill();
     while (::io_uring_sq_ready(&ring_) != 0)
         if (::io_uring_submit(&ring_) <= 0) {

@@ -9,6 +9,7 @@ namespace nbd {
 struct Agreement {
     wire::Dialect dialect = wire::Dialect::simple;
     bool block_sizes = false; ///< the client asked for them and so is bound by them
+    bool allocation = false;  ///< base:allocation was selected, for this export
 };
 
 } // namespace nbd

@@ -2,6 +2,7 @@
 #include "nbd/handshake.hpp"
 
 #include "nbd/export_name.hpp"
+#include "nbd/meta_query.hpp"
 #include "nbd/option_replies.hpp"
 #include "wire/big_endian.hpp"
 
@@ -22,7 +23,16 @@ constexpr std::size_t most_options = 1000;
 constexpr std::size_t options_per_listed_export = 32;
 
 bool data_matters(Option option) noexcept {
-    return option == Option::export_name || option == Option::info || option == Option::go;
+    switch (option) {
+    case Option::export_name:
+    case Option::info:
+    case Option::go:
+    case Option::list_meta_context:
+    case Option::set_meta_context:
+        return true;
+    default:
+        return false;
+    }
 }
 
 std::string_view as_text(const std::byte *bytes, std::size_t length) noexcept {
@@ -132,6 +142,10 @@ Handshake::Verdict Handshake::choose(std::vector<std::byte> &out) {
     case Option::structured_reply:
         structured_reply(replies);
         return Verdict::more;
+    case Option::list_meta_context:
+    case Option::set_meta_context:
+        meta_context(replies);
+        return Verdict::more;
     default:
         replies.error(option_, OptionReply::unsupported);
         return Verdict::more;
@@ -146,8 +160,9 @@ Handshake::Verdict Handshake::export_name(OptionReplies &replies) {
     std::shared_ptr<const ExportInfo> found = exports_.find(name);
     if (found == nullptr || !found->ready)
         return Verdict::hang_up;
-    replies.export_name(*found, transmission_flags(found->geometry, agreement_), zeroes_);
-    result_ = {std::move(found), agreement_};
+    const Agreement agreement = agreement_for(*found);
+    replies.export_name(*found, transmission_flags(found->geometry, agreement), zeroes_);
+    result_ = {std::move(found), agreement};
     return Verdict::transmission;
 }
 
@@ -158,6 +173,40 @@ void Handshake::structured_reply(OptionReplies &replies) {
     }
     agreement_.dialect = wire::Dialect::structured;
     replies.ack(option_);
+}
+
+void Handshake::meta_context(OptionReplies &replies) {
+    const bool selecting = option_ == Option::set_meta_context;
+    if (selecting)
+        allocation_of_.reset(); // also when this one fails
+    if (data_length_ > most_stored) {
+        replies.error(option_, OptionReply::too_big, "more than 256 KiB of option data");
+        return;
+    }
+    if (agreement_.dialect == wire::Dialect::simple) {
+        replies.error(option_, OptionReply::invalid, "structured replies come first");
+        return;
+    }
+    const std::optional<MetaQuery> query = parse_meta_query(stored_);
+    if (!query) {
+        replies.error(option_, OptionReply::invalid, "malformed metadata query");
+        return;
+    }
+    const std::shared_ptr<const ExportInfo> found = look_up_ready(query->export_name, replies);
+    if (found == nullptr)
+        return;
+    const bool listed = !selecting && (query->empty || query->wildcard);
+    if (query->allocation || listed)
+        replies.meta_context(option_, selecting ? allocation_context_id : 0, allocation_context);
+    if (query->allocation && selecting)
+        allocation_of_ = found->name;
+    replies.ack(option_);
+}
+
+Agreement Handshake::agreement_for(const ExportInfo &info) const {
+    Agreement agreement = agreement_;
+    agreement.allocation = allocation_of_ == info.name;
+    return agreement;
 }
 
 void Handshake::list(OptionReplies &replies) {
@@ -182,27 +231,20 @@ Handshake::Verdict Handshake::info(OptionReplies &replies) {
         replies.error(option_, OptionReply::invalid, "malformed export request");
         return Verdict::more;
     }
-    const std::shared_ptr<const ExportInfo> found = look_up(request.name);
-    if (found == nullptr) {
-        replies.error(option_, OptionReply::unknown, "no such export");
+    const std::shared_ptr<const ExportInfo> found = look_up_ready(request.name, replies);
+    if (found == nullptr)
         return Verdict::more;
-    }
-    if (!found->ready) {
-        // "The requested export is not available" is this error's meaning, and qemu shows the text with it.
-        replies.error(option_, OptionReply::unknown, found->why_not);
-        return Verdict::more;
-    }
     describe(replies, request, *found);
     replies.ack(option_);
     if (option_ != Option::go)
         return Verdict::more;
     agreement_.block_sizes = request.block_size;
-    result_ = {found, agreement_};
+    result_ = {found, agreement_for(*found)};
     return Verdict::transmission;
 }
 
 void Handshake::describe(OptionReplies &replies, const InfoRequest &request, const ExportInfo &info) const {
-    replies.export_size(option_, info, transmission_flags(info.geometry, agreement_));
+    replies.export_size(option_, info, transmission_flags(info.geometry, agreement_for(info)));
     if (request.canonical_name)
         replies.text(option_, wire::Information::name, info.name);
     if (request.description && !info.description.empty())
@@ -231,6 +273,16 @@ bool Handshake::parse_info(InfoRequest &request) const {
         request.block_size |= type == wire::Information::block_size;
     }
     return true;
+}
+
+/// Null when the client was told why it cannot have it.
+std::shared_ptr<const ExportInfo> Handshake::look_up_ready(std::string_view name, OptionReplies &replies) {
+    std::shared_ptr<const ExportInfo> found = look_up(name);
+    if (found != nullptr && found->ready)
+        return found;
+    // "The requested export is not available" is this error's meaning, and qemu shows the text with it.
+    replies.error(option_, OptionReply::unknown, found == nullptr ? "no such export" : found->why_not);
+    return nullptr;
 }
 
 std::shared_ptr<const ExportInfo> Handshake::look_up(std::string_view name) {

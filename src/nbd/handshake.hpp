@@ -6,6 +6,7 @@
 #include "wire/protocol.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -56,11 +57,14 @@ private:
     Verdict choose(std::vector<std::byte> &out);
     Verdict export_name(OptionReplies &replies);
     void structured_reply(OptionReplies &replies);
+    void meta_context(OptionReplies &replies);
+    [[nodiscard]] Agreement agreement_for(const ExportInfo &info) const;
     void list(OptionReplies &replies);
     Verdict info(OptionReplies &replies);
     void describe(OptionReplies &replies, const InfoRequest &request, const ExportInfo &info) const;
     bool parse_info(InfoRequest &request) const;
     std::shared_ptr<const ExportInfo> look_up(std::string_view name);
+    std::shared_ptr<const ExportInfo> look_up_ready(std::string_view name, OptionReplies &replies);
 
     const Exports &exports_;
     State state_ = State::client_flags;
@@ -76,7 +80,8 @@ private:
     // GO right after INFO must answer the same, whatever happened in between.
     std::shared_ptr<const ExportInfo> last_info_;
     std::string last_name_;
-    Agreement agreement_; ///< so far
+    Agreement agreement_;                      ///< so far
+    std::optional<std::string> allocation_of_; ///< the export whose base:allocation is selected
     Result result_;
 };
 

@@ -97,6 +97,12 @@ void OptionReplies::block_sizes(wire::Option option, const ExportInfo &info) {
     number(geometry.maximum_payload);
 }
 
+void OptionReplies::meta_context(wire::Option option, std::uint32_t id, std::string_view name) {
+    frame(option, wire::OptionReply::meta_context, 4 + name.size());
+    number(id);
+    bytes(name);
+}
+
 void OptionReplies::export_name(const ExportInfo &info, std::uint16_t flags, bool padded) {
     number(info.geometry.size);
     number(flags);

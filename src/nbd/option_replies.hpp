@@ -26,6 +26,7 @@ public:
     void export_size(wire::Option option, const ExportInfo &info, std::uint16_t flags);
     void text(wire::Option option, wire::Information type, std::string_view text);
     void block_sizes(wire::Option option, const ExportInfo &info);
+    void meta_context(wire::Option option, std::uint32_t id, std::string_view name);
     /// The answer to EXPORT_NAME.
     void export_name(const ExportInfo &info, std::uint16_t flags, bool padded);
 

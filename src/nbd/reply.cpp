@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nbd/reply.hpp"
 
+#include "nbd/meta_query.hpp"
 #include "nbd/session_request.hpp"
 #include "wire/big_endian.hpp"
 
@@ -41,6 +42,8 @@ void ReplyEncoder::chunk(SessionRequest &request, Chunk type, std::size_t length
 void ReplyEncoder::begin(SessionRequest &request, wire::Error error, std::string_view text) const noexcept {
     if (error == wire::Error::none && request.operation == block::Operation::read) {
         request.reply.left = request.length;
+    } else if (error == wire::Error::none && request.operation == block::Operation::block_status) {
+        extents(request);
     } else if (dialect_ == Dialect::simple ||
                (dialect_ == Dialect::structured && error == wire::Error::none)) {
         simple(request, error);
@@ -64,6 +67,30 @@ void ReplyEncoder::fail(SessionRequest &request, wire::Error error, std::string_
     append(reply, static_cast<std::uint16_t>(text.size()));
     reply.body = reinterpret_cast<std::byte *>(const_cast<char *>(text.data())); // for an iovec: only read
     reply.body_size = text.size();
+}
+
+// Written over the extents themselves: a descriptor is never longer than one of them.
+void ReplyEncoder::extents(SessionRequest &request) const noexcept {
+    Reply &reply = request.reply;
+    request.extents->limit(request.length);
+    const std::span<const block::Extent> list = request.extents->list();
+    const bool extended = dialect_ == Dialect::extended;
+    std::byte *to = request.buffer;
+    for (const block::Extent extent : list) {
+        to = extended ? wire::store(to, extent.length)
+                      : wire::store(to, static_cast<std::uint32_t>(extent.length));
+        to = extended ? wire::store(to, extent.state)
+                      : wire::store(to, static_cast<std::uint32_t>(extent.state));
+    }
+    reply.body = request.buffer;
+    reply.body_size = static_cast<std::size_t>(to - request.buffer);
+    if (extended)
+        chunk(request, Chunk::block_status_ext, 8 + reply.body_size);
+    else
+        chunk(request, Chunk::block_status, 4 + reply.body_size);
+    append(reply, allocation_context_id);
+    if (extended)
+        append(reply, static_cast<std::uint32_t>(list.size()));
 }
 
 void ReplyEncoder::next(SessionRequest &request) const noexcept {

@@ -42,6 +42,7 @@ private:
     static void append(Reply &reply, Number value) noexcept;
     static void simple(SessionRequest &request, wire::Error error) noexcept;
     void fail(SessionRequest &request, wire::Error error, std::string_view text) const noexcept;
+    void extents(SessionRequest &request) const noexcept;
 
     wire::Dialect dialect_;
     std::size_t largest_chunk_;

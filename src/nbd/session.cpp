@@ -14,6 +14,12 @@ namespace {
 constexpr std::size_t smallest_half = 8 * wire::request_size;
 // Of a read's data: small enough for other replies to pass in between.
 constexpr std::size_t largest_chunk = std::size_t{256} << 10;
+constexpr std::size_t most_extents = 4096;
+
+// What a reply will take of the client's time to read it.
+std::size_t owed(const SessionRequest &request) noexcept {
+    return request.operation == block::Operation::write ? 0 : request.buffer_size;
+}
 } // namespace
 
 Session::Session(ExportSessions &owner, Connection connection, std::uint64_t loss_epoch)
@@ -145,11 +151,23 @@ bool Session::take(const wire::RequestHeader &header) noexcept {
     return true;
 }
 
+std::size_t Session::buffer_size(const wire::RequestHeader &header) noexcept {
+    switch (header.command) {
+    case wire::Command::read:
+    case wire::Command::write:
+        return header.length;
+    case wire::Command::block_status:
+        return ((header.flags & wire::req_one) != 0 ? 1 : most_extents) * sizeof(block::Extent);
+    default:
+        return 0;
+    }
+}
+
 bool Session::admit(const wire::RequestHeader &header) noexcept {
-    const bool writes = header.command == wire::Command::write;
+    const std::size_t size = buffer_size(header);
     std::byte *buffer = nullptr;
-    if (writes || header.command == wire::Command::read) {
-        buffer = owner_.payloads().take(header.length);
+    if (size > 0) {
+        buffer = owner_.payloads().take(size);
         if (buffer == nullptr) {
             owner_.payloads().wait(memory_task_);
             return false;
@@ -157,15 +175,21 @@ bool Session::admit(const wire::RequestHeader &header) noexcept {
     }
     SessionRequest &request = owner_.requests().make(header, loss_epoch_);
     describe(header, request);
+    request.buffer = buffer;
+    request.buffer_size = size;
     request.data = buffer;
+    if (request.operation == block::Operation::block_status) {
+        request.status =
+            block::Extents({reinterpret_cast<block::Extent *>(buffer), size / sizeof(block::Extent)});
+        request.extents = &request.status;
+    }
     request.whole = (header.flags & wire::df) != 0;
     ++requests_;
     // Now, not when it is read: a whole turn of reads is with the device before the first of them is
     // answered.
-    if (request.operation == block::Operation::read)
-        owed_bytes_ += request.length;
+    owed_bytes_ += owed(request);
     input_.drop_header();
-    if (writes)
+    if (header.command == wire::Command::write)
         input_.take_payload(buffer, header.length);
     if (!input_.payload_complete()) {
         receiving_ = &request;
@@ -208,6 +232,8 @@ void Session::completed(block::Request &request, block::Status status) noexcept 
     if (state_ != State::closed) {
         if (!status.ok())
             ++owner_.counters().failed;
+        else if (request.operation == block::Operation::block_status)
+            request.extents->align(geometry_.minimum_block);
         const wire::Error error = wire::error_of(status, answered.fast_zero);
         reply(answered, {error, text_of(error)});
         return;
@@ -262,11 +288,9 @@ void Session::release(base::List<SessionRequest> &requests) noexcept {
 }
 
 void Session::release(SessionRequest &request) noexcept {
-    if (request.data != nullptr) {
-        owner_.payloads().give_back(request.data, request.length);
-        if (request.operation == block::Operation::read)
-            owed_bytes_ -= request.length;
-    }
+    owed_bytes_ -= owed(request);
+    if (request.buffer != nullptr)
+        owner_.payloads().give_back(request.buffer, request.buffer_size);
     owner_.requests().end(request);
     --requests_;
 }

@@ -50,6 +50,7 @@ private:
     void finish_payload() noexcept;
     bool take(const wire::RequestHeader &header) noexcept;
     bool admit(const wire::RequestHeader &header) noexcept;
+    [[nodiscard]] static std::size_t buffer_size(const wire::RequestHeader &header) noexcept;
     void refuse(const wire::RequestHeader &header, Refusal refusal) noexcept;
     void end_of_stream() noexcept;
     void discard_input() noexcept;
@@ -90,7 +91,7 @@ private:
     bool output_blocked_ = false; ///< until the socket takes more
     std::size_t requests_ = 0;    ///< from header to the last byte of the reply
     std::size_t in_device_ = 0;
-    std::size_t owed_bytes_ = 0;          ///< of reads, from header to the last byte of the reply
+    std::size_t owed_bytes_ = 0;          ///< of reads and extents, from header to the last byte of the reply
     SessionRequest *receiving_ = nullptr; ///< its payload is coming in
     SessionRequest *refused_ = nullptr;   ///< its payload is being dropped
     Refusal refusal_;

@@ -32,7 +32,7 @@ constexpr Row rows[] = {
     {wire::fua, false, true, false, Error::einval, block::Operation::cache},
     {wire::fua | wire::no_hole | wire::fast_zero, true, true, false, Error::enospc,
      block::Operation::write_zeroes},
-    {wire::fua | wire::req_one, false, false, false, Error::einval, block::Operation::read},
+    {wire::fua | wire::req_one, false, true, false, Error::einval, block::Operation::block_status},
 };
 
 const Row *row_of(Command command) noexcept {
@@ -79,7 +79,7 @@ Refusal validate(const wire::RequestHeader &header, const block::Geometry &geome
         return {Error::eperm, "the export is read-only"};
     if ((header.flags & ~legal_flags(*row, header.command, agreement)) != 0)
         return {Error::einval, "a flag that is not valid for this command"};
-    if (!row->offered)
+    if (!row->offered || (header.command == Command::block_status && !agreement.allocation))
         return {Error::einval, "a command that was not offered"};
     if (header.command == Command::flush)
         return header.offset == 0 && header.length == 0 ? Refusal{}

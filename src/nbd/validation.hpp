@@ -35,7 +35,7 @@ struct Refusal {
     return follows ? header.length : 0;
 }
 
-/// The request in the words of a device; only for a valid header other than BLOCK_STATUS and DISC.
+/// The request in the words of a device; only for a valid header other than DISC.
 void describe(const wire::RequestHeader &header, block::Request &request) noexcept;
 
 } // namespace nbd

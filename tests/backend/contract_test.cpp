@@ -3,6 +3,8 @@
 #include "contract.hpp"
 #include "rig.hpp"
 
+#include "block/extents.hpp"
+
 #include <algorithm>
 #include <random>
 #include <vector>
@@ -153,6 +155,25 @@ TEST_CASE("backend: zeroes read back as zeroes, whatever the flags") {
                 CHECK(reads_as(rig, 0, block_size, pattern));
                 CHECK(reads_as(rig, 9 * block_size, 7 * block_size, pattern));
             }
+    });
+}
+
+TEST_CASE("backend: block status covers what was asked, and calls nothing zero that is not") {
+    on_every_open_backend([](Rig &rig) {
+        fill(rig, 16 * block_size, 3 * block_size);
+        std::vector<block::Extent> room(64);
+        block::Extents extents(room);
+        extents.add(1, block::Extents::hole); // of an attempt before
+        Rig::Call &call = rig.make(Operation::block_status, block_size, 40 * block_size);
+        call.request.extents = &extents;
+        CHECK(rig.run(call).ok());
+        CHECK(extents.length() == 40 * block_size);
+        std::uint64_t at = block_size;
+        for (const block::Extent &extent : extents.list()) {
+            if ((extent.state & block::Extents::zero) != 0)
+                CHECK(reads_as(rig, at, extent.length, std::byte{}));
+            at += extent.length;
+        }
     });
 }
 

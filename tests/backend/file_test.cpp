@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/error.hpp"
+#include "block/extents.hpp"
 #include "file_disk.hpp"
 #include "rig.hpp"
 
 #include <atomic>
 #include <new>
+#include <optional>
 #include <sys/statfs.h>
 #include <vector>
 
@@ -207,4 +209,30 @@ TEST_CASE("more misaligned requests than there are bounce buffers all complete")
     CHECK(rig.run_all());
     for (const Rig::Call *call : calls)
         CHECK(call->status.ok());
+}
+
+TEST_CASE("a sparse file's holes are told, at both ends and in between") {
+    for (const char *folder : {"/dev/shm", "/var/tmp"})
+        for (const bool threads : {false, true}) {
+            std::optional<WithoutIoUring> environment;
+            if (threads)
+                environment.emplace();
+            const FileDisk disk(folder, "auto", 8 << 20);
+            Rig rig(disk.uri(), disk.values());
+            rig.open_and_wait();
+            std::vector<std::byte> data(1 << 20, std::byte{1});
+            CHECK(rig.run(Operation::write, 2 << 20, data.size(), data.data()).ok());
+            std::vector<block::Extent> room(8);
+            block::Extents extents(room);
+            Rig::Call &call = rig.make(Operation::block_status, 0, 8 << 20);
+            call.request.extents = &extents;
+            CHECK(rig.run(call).ok());
+            const auto list = extents.list();
+            REQUIRE(list.size() == 3);
+            CHECK(list[0].length == 2 << 20);
+            CHECK(list[0].state == (block::Extents::hole | block::Extents::zero));
+            CHECK(list[1].length == 1 << 20);
+            CHECK(list[1].state == block::Extents::allocated);
+            CHECK(list[2].length == 5 << 20);
+        }
 }

@@ -66,7 +66,8 @@ struct Io final : block::Layer {
 class Path final : public backend::Observer {
 public:
     Path(Loop &loop, const std::string &uri, milliseconds io_timeout = milliseconds(30000),
-         milliseconds connect_timeout = milliseconds(5000), std::uint64_t max_requests = 64)
+         milliseconds connect_timeout = milliseconds(5000), std::uint64_t max_requests = 64,
+         bool block_status = false)
         : loop_(loop) {
         backend::Settings settings{"p", uri, {}};
         settings.values.set("io_timeout", io_timeout);
@@ -74,6 +75,7 @@ public:
         settings.values.set("connect_timeout", connect_timeout);
         settings.values.set("reconnect_delay", milliseconds(200));
         settings.values.set("max_requests", max_requests);
+        settings.values.set("block_status", block_status);
         device = backend::find_type(uri)->create(loop.worker, settings);
         device->open(*this);
     }

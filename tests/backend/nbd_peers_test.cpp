@@ -2,6 +2,8 @@
 // The NBD backend against real servers that behave.
 #include "nbd_fixture.hpp"
 
+#include "block/extents.hpp"
+
 #include <fstream>
 #include <random>
 
@@ -225,4 +227,40 @@ TEST_CASE("random operations leave what a model says") {
         }
         served.path.ios.clear();
     }
+}
+
+TEST_CASE("a server is asked what is allocated only when the path is to") {
+    TempDirectory directory;
+    ChildProcess server(nbdkit(directory / "s", {"data", "(0x55 * 4096) @1048576 0x66", "size=16M"}));
+    Loop loop;
+    const milliseconds usual(5000);
+    for (const bool asked : {false, true}) {
+        Path path(loop, unix_uri(directory / "s"), usual, usual, 64, asked);
+        REQUIRE(path.wait_up());
+        std::vector<block::Extent> room(16);
+        block::Extents extents(room);
+        Io &io = path.start(Operation::block_status, 0, 16 * mib);
+        io.request.extents = &extents;
+        CHECK(path.finish(io).ok());
+        CHECK(extents.length() == 16 * mib);
+        CHECK((extents.list().size() > 1) == asked);
+        CHECK(path.holds(0, 4096, 0x55));
+    }
+}
+
+TEST_CASE("a server without contexts is one where everything is allocated") {
+    TempDirectory directory;
+    ChildProcess server(nbdkit(directory / "s", {"--no-sr", "memory", "16M"}));
+    Loop loop;
+    const milliseconds usual(5000);
+    Path path(loop, unix_uri(directory / "s"), usual, usual, 64, true);
+    REQUIRE(path.wait_up());
+    std::vector<block::Extent> room(16);
+    block::Extents extents(room);
+    Io &io = path.start(Operation::block_status, 4096, 8192);
+    io.request.extents = &extents;
+    CHECK(path.finish(io).ok());
+    REQUIRE(extents.list().size() == 1);
+    CHECK(extents.list()[0].length == 8192);
+    CHECK(extents.list()[0].state == block::Extents::allocated);
 }

@@ -3,7 +3,9 @@
 
 #include "block/completion_queue.hpp"
 #include "block/device.hpp"
+#include "block/extents.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <vector>
@@ -73,7 +75,23 @@ private:
             std::memcpy(at, request.data, request.length);
         else if (request.operation == block::Operation::write_zeroes)
             std::memset(at, 0, request.length);
+        else if (request.operation == block::Operation::block_status)
+            look(request);
         return block::Status::success();
+    }
+
+    /// Blocks of 512 bytes that are zero are holes.
+    void look(const block::Request &request) noexcept {
+        request.extents->clear();
+        for (std::uint64_t done = 0; done < request.length;) {
+            const std::uint64_t size = std::min<std::uint64_t>(512, request.length - done);
+            const std::byte *at = bytes_.data() + request.offset + done;
+            const bool zero = std::all_of(at, at + size, [](std::byte byte) { return byte == std::byte{0}; });
+            if (!request.extents->add(size, zero ? block::Extents::hole | block::Extents::zero
+                                                 : block::Extents::allocated))
+                return;
+            done += size;
+        }
     }
 
     block::CompletionQueue queue_;

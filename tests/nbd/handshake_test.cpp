@@ -1,109 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "nbd/handshake.hpp"
+#include "handshake_client.hpp"
 
-#include "fakes/exports.hpp"
-#include "wire/big_endian.hpp"
-
-#include <algorithm>
-#include <doctest/doctest.h>
 #include <random>
-#include <string>
 
-namespace {
-
-using Verdict = nbd::Handshake::Verdict;
-using wire::Option;
-using wire::OptionReply;
-using Bytes = std::vector<std::byte>;
-
-template <typename Number>
-void put(Bytes &bytes, Number value) {
-    bytes.resize(bytes.size() + sizeof value);
-    wire::store(bytes.data() + bytes.size() - sizeof value, value);
-}
-void put(Bytes &bytes, std::string_view text) {
-    for (const char c : text)
-        bytes.push_back(static_cast<std::byte>(c));
-}
-Bytes option(Option option, const Bytes &data = {}) {
-    Bytes bytes;
-    put(bytes, wire::option_magic);
-    put(bytes, static_cast<std::uint32_t>(option));
-    put(bytes, static_cast<std::uint32_t>(data.size()));
-    bytes.insert(bytes.end(), data.begin(), data.end());
-    return bytes;
-}
-Bytes text(std::string_view text) {
-    Bytes bytes;
-    put(bytes, text);
-    return bytes;
-}
-Bytes info_data(std::string_view name, std::vector<std::uint16_t> types = {}) {
-    Bytes bytes;
-    put(bytes, static_cast<std::uint32_t>(name.size()));
-    put(bytes, name);
-    put(bytes, static_cast<std::uint16_t>(types.size()));
-    for (const std::uint16_t type : types)
-        put(bytes, type);
-    return bytes;
-}
-
-struct Reply {
-    OptionReply type;
-    Bytes data;
-};
-
-/// A client of a handshake: sends, and takes apart what comes back.
-struct Client {
-    explicit Client(std::uint32_t flags = 3)
-        : handshake(exports) {
-        exports.add(
-            {.name = "disk", .description = "a disk", .geometry = {.size = 1 << 20, .minimum_block = 512}});
-        exports.add({.name = "away", .ready = false, .why_not = "no path is up"});
-        Bytes bytes;
-        put(bytes, flags);
-        verdict = feed(bytes);
-    }
-    Verdict feed(const Bytes &bytes, std::size_t piece = 1 << 30) {
-        Verdict last = Verdict::more;
-        for (std::size_t at = 0; at < bytes.size() && last == Verdict::more;) {
-            const std::size_t size = std::min({piece, handshake.wanted(), bytes.size() - at});
-            last = handshake.receive({bytes.data() + at, size}, out);
-            at += size;
-        }
-        return last;
-    }
-    std::vector<Reply> ask(Option which, const Bytes &data = {}) {
-        out.clear();
-        verdict = feed(option(which, data));
-        return replies(which);
-    }
-    OptionReply last(Option which, const Bytes &data = {}) {
-        const auto all = ask(which, data);
-        REQUIRE(!all.empty());
-        return all.back().type;
-    }
-    std::vector<Reply> replies(Option which) {
-        std::vector<Reply> found;
-        for (std::size_t at = 0; at < out.size();) {
-            REQUIRE(wire::load<std::uint64_t>(&out[at]) == wire::option_reply_magic);
-            REQUIRE(wire::load<std::uint32_t>(&out[at + 8]) == static_cast<std::uint32_t>(which));
-            const std::byte *data = &out[at] + 20;
-            const auto length = wire::load<std::uint32_t>(&out[at + 16]);
-            found.push_back(
-                {static_cast<OptionReply>(wire::load<std::uint32_t>(&out[at + 12])), {data, data + length}});
-            at += 20 + length;
-        }
-        return found;
-    }
-
-    fakes::Exports exports;
-    nbd::Handshake handshake;
-    Bytes out;
-    Verdict verdict = Verdict::more;
-};
-
-} // namespace
+using namespace handshake_test;
 
 TEST_CASE("the server greets with fixed newstyle and no zeroes") {
     const fakes::Exports exports;
@@ -274,8 +174,7 @@ TEST_CASE("STARTTLS is refused by policy, with data as malformed") {
 TEST_CASE("options we do not know are refused in step, whatever data they carry") {
     Client client;
     for (const Option unknown :
-         {Option::extended_headers, Option::set_meta_context, Option::list_meta_context, Option::peek_export,
-          Option{0}, Option{0x7654321}}) {
+         {Option::extended_headers, Option::peek_export, Option{0}, Option{0x7654321}}) {
         CHECK(client.last(unknown) == OptionReply::unsupported);
         CHECK(client.last(unknown, Bytes(1 << 20)) == OptionReply::unsupported);
     }

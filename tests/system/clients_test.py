@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Real clients on a map of two file paths."""
 import hashlib
+import json
 import os
 
 from harness import main, require
@@ -68,6 +69,34 @@ def test_a_refused_request_says_why(rig):
                    "import nbd, sys; h = nbd.NBD(); h.set_strict_mode(0); h.connect_uri(sys.argv[1]); h.set_debug(True)\n"
                    "try: h.pread(512, h.get_size())\nexcept nbd.Error as error: print(error.errno)", rig.export("m"))
     assert said.stdout.strip() == "EINVAL" and "beyond the end of the export" in said.stderr, said.stderr
+
+
+def test_holes_of_a_file_are_told_and_copied_as_holes(rig):
+    disk = serve(rig)
+    rig.run("qemu-io", "-f", "raw", "-c", "write -P 9 1M 64k", "-c", "write -P 8 32M 1M", rig.export("m"))
+    told = json.loads(rig.run("nbdinfo", "--map", "--json", rig.export("m")).stdout)
+    assert [(part["offset"], part["length"], part["type"]) for part in told] == [
+        (0, 1 << 20, 3), (1 << 20, 64 << 10, 0), ((1 << 20) + (64 << 10), (31 << 20) - (64 << 10), 3),
+        (32 << 20, 1 << 20, 0), (33 << 20, 31 << 20, 3)], told
+    qemu = json.loads(rig.run("qemu-img", "map", "--output=json", "-f", "raw", rig.export("m")).stdout)
+    assert [(part["start"], part["data"]) for part in qemu if part["data"]] == [(1 << 20, True), (32 << 20, True)], qemu
+    rig.run("nbdcopy", rig.export("m"), rig.path("copy"))
+    assert os.stat(rig.path("copy")).st_blocks * 512 < 4 << 20
+    assert "identical" in rig.run("qemu-img", "compare", "-f", "raw", "-F", "raw", disk, rig.export("m")).stdout
+
+
+def test_holes_of_a_server_are_told_when_its_path_asks_for_them(rig):
+    rig.nbdkit("s", "data", "0x55 @1048576 0x66", "size=4M")
+    rig.nbdmpathd(f"""
+paths: {{a: {{uri: "{rig.uri('s')}", block_status: true}}, b: "{rig.uri('s')}"}}
+multipaths:
+  asks: {{table: "0 0 1 1 round-robin 0 1 1 a 1"}}
+  does-not: {{table: "0 0 1 1 round-robin 0 1 1 b 1"}}
+""")
+    for name, types in (("asks", {0, 3}), ("does-not", {0})):
+        told = json.loads(rig.run("nbdinfo", "--map", "--json", rig.export(name)).stdout)
+        assert {part["type"] for part in told} == types, told
+        assert sum(part["length"] for part in told) == 4 << 20, told
 
 
 main(globals())
