@@ -13,8 +13,9 @@ struct Extent {
     std::uint64_t state; ///< Extents::hole, Extents::zero
 };
 
-/// What a block_status request tells: consecutive extents from the request's offset on, in room that the requester
-/// lends. A device begins with clear(); it tells at least one extent, and no more than the request's length.
+/// What a block_status request tells: consecutive extents from the request's offset on, in room that the
+/// requester lends. A device begins with clear(); it tells at least one extent, and no more than the
+/// request's length.
 class Extents {
 public:
     static constexpr std::uint64_t allocated = 0; ///< or nothing is known
@@ -35,8 +36,8 @@ public:
     void drop_front(std::uint64_t bytes) noexcept;
     /// Takes off what is beyond the first bytes.
     void limit(std::uint64_t bytes) noexcept;
-    /// Moves all borders to multiples of `block` (counted from the first extent's begin): a block with several states
-    /// has what they share. May shorten the list, never to nothing.
+    /// Moves all borders to multiples of `block` (counted from the first extent's begin): a block with
+    /// several states has what they share. May shorten the list, never to nothing.
     void align(std::uint64_t block) noexcept;
 
 private:

@@ -140,7 +140,10 @@ Handshake::Verdict Handshake::choose(std::vector<std::byte> &out) {
             replies.error(option_, OptionReply::policy, "TLS is not configured");
         return Verdict::more;
     case Option::structured_reply:
-        structured_reply(replies);
+        raise_dialect(replies, wire::Dialect::structured);
+        return Verdict::more;
+    case Option::extended_headers:
+        raise_dialect(replies, wire::Dialect::extended);
         return Verdict::more;
     case Option::list_meta_context:
     case Option::set_meta_context:
@@ -155,7 +158,7 @@ Handshake::Verdict Handshake::choose(std::vector<std::byte> &out) {
 Handshake::Verdict Handshake::export_name(OptionReplies &replies) {
     // This option has no error reply: whatever is wrong ends the connection without a byte.
     const std::string_view name = as_text(stored_.data(), stored_.size());
-    if (shutting_down_ || !is_export_name(name))
+    if (shutting_down_ || !is_export_name(name) || agreement_.dialect == wire::Dialect::extended)
         return Verdict::hang_up;
     std::shared_ptr<const ExportInfo> found = exports_.find(name);
     if (found == nullptr || !found->ready)
@@ -166,13 +169,17 @@ Handshake::Verdict Handshake::export_name(OptionReplies &replies) {
     return Verdict::transmission;
 }
 
-void Handshake::structured_reply(OptionReplies &replies) {
+// STRUCTURED_REPLY and EXTENDED_HEADERS.
+void Handshake::raise_dialect(OptionReplies &replies, wire::Dialect dialect) {
     if (data_length_ != 0) {
-        replies.error(option_, OptionReply::invalid, "STRUCTURED_REPLY takes no data");
-        return;
+        replies.error(option_, OptionReply::invalid, "this option takes no data");
+    } else if (agreement_.dialect > dialect) {
+        replies.error(option_, OptionReply::extended_header_required,
+                      "extended headers are agreed upon already");
+    } else {
+        agreement_.dialect = dialect;
+        replies.ack(option_);
     }
-    agreement_.dialect = wire::Dialect::structured;
-    replies.ack(option_);
 }
 
 void Handshake::meta_context(OptionReplies &replies) {

@@ -56,7 +56,7 @@ private:
     Verdict answer(std::vector<std::byte> &out);
     Verdict choose(std::vector<std::byte> &out);
     Verdict export_name(OptionReplies &replies);
-    void structured_reply(OptionReplies &replies);
+    void raise_dialect(OptionReplies &replies, wire::Dialect dialect);
     void meta_context(OptionReplies &replies);
     [[nodiscard]] Agreement agreement_for(const ExportInfo &info) const;
     void list(OptionReplies &replies);

@@ -32,6 +32,8 @@ std::uint16_t transmission_flags(const block::Geometry &geometry, const Agreemen
         flags |= wire::rotational;
     if (agreement.dialect != wire::Dialect::simple)
         flags |= wire::send_df;
+    if (agreement.dialect == wire::Dialect::extended && agreement.allocation)
+        flags |= wire::block_status_payload;
     return static_cast<std::uint16_t>(flags);
 }
 

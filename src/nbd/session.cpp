@@ -3,6 +3,8 @@
 
 #include "io/worker.hpp"
 #include "nbd/export_sessions.hpp"
+#include "nbd/meta_query.hpp"
+#include "wire/big_endian.hpp"
 
 #include <cassert>
 #include <utility>
@@ -67,7 +69,7 @@ void Session::readable() noexcept {
 
 void Session::finish_payload() noexcept {
     if (receiving_ != nullptr && input_.payload_complete())
-        submit(*std::exchange(receiving_, nullptr));
+        begin(*std::exchange(receiving_, nullptr));
     if (refused_ != nullptr && input_.skipped())
         reply(*std::exchange(refused_, nullptr), refusal_);
 }
@@ -157,7 +159,8 @@ std::size_t Session::buffer_size(const wire::RequestHeader &header) noexcept {
     case wire::Command::write:
         return header.length;
     case wire::Command::block_status:
-        return ((header.flags & wire::req_one) != 0 ? 1 : most_extents) * sizeof(block::Extent);
+        return std::max(context_list_size,
+                        ((header.flags & wire::req_one) != 0 ? 1 : most_extents) * sizeof(block::Extent));
     default:
         return 0;
     }
@@ -189,13 +192,15 @@ bool Session::admit(const wire::RequestHeader &header) noexcept {
     // answered.
     owed_bytes_ += owed(request);
     input_.drop_header();
-    if (header.command == wire::Command::write)
-        input_.take_payload(buffer, header.length);
+    request.lists_contexts = is_context_list(header);
+    const std::uint64_t payload = payload_size(header, agreement_.dialect);
+    if (payload > 0)
+        input_.take_payload(buffer, payload);
     if (!input_.payload_complete()) {
         receiving_ = &request;
         return true;
     }
-    submit(request);
+    begin(request);
     return true;
 }
 
@@ -217,6 +222,27 @@ void Session::refuse(const wire::RequestHeader &header, Refusal refusal) noexcep
 void Session::memory_is_back() noexcept {
     if (paused_ && state_ == State::serving)
         go_on();
+}
+
+// All of it is here.
+void Session::begin(SessionRequest &request) noexcept {
+    if (request.lists_contexts) {
+        if (const Refusal refusal = read_context_list(request)) {
+            ++owner_.counters().refused;
+            reply(request, refusal);
+            return;
+        }
+    }
+    submit(request);
+}
+
+Refusal Session::read_context_list(SessionRequest &request) const noexcept {
+    request.length = wire::load<std::uint64_t>(request.buffer);
+    if (wire::load<std::uint32_t>(request.buffer + 8) != allocation_context_id)
+        return {wire::Error::einval, "a metadata context that was not selected"};
+    const wire::RequestHeader asked{
+        .command = wire::Command::block_status, .offset = request.offset, .length = request.length};
+    return validate(asked, geometry_, agreement_);
 }
 
 void Session::submit(SessionRequest &request) noexcept {

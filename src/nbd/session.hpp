@@ -58,6 +58,8 @@ private:
     void memory_is_back() noexcept;
 
     // Answering.
+    void begin(SessionRequest &request) noexcept;
+    Refusal read_context_list(SessionRequest &request) const noexcept;
     void submit(SessionRequest &request) noexcept;
     void reply(SessionRequest &request, Refusal refusal = {}) noexcept;
     void flush() noexcept;

@@ -22,6 +22,7 @@ public:
     std::byte *buffer = nullptr;
     std::size_t buffer_size = 0;
     block::Extents status;
+    bool lists_contexts = false; ///< block status: the payload in `buffer` says more
     Reply reply;
 };
 

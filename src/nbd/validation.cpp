@@ -49,7 +49,8 @@ unsigned legal_flags(const Row &row, Command command, const Agreement &agreement
     unsigned flags = row.legal_flags;
     if (command == Command::read && agreement.dialect != wire::Dialect::simple)
         flags |= wire::df;
-    if (command == Command::write && agreement.dialect == wire::Dialect::extended)
+    if (agreement.dialect == wire::Dialect::extended &&
+        (command == Command::write || command == Command::block_status))
         flags |= wire::payload_length;
     return flags;
 }
@@ -81,6 +82,12 @@ Refusal validate(const wire::RequestHeader &header, const block::Geometry &geome
         return {Error::einval, "a flag that is not valid for this command"};
     if (!row->offered || (header.command == Command::block_status && !agreement.allocation))
         return {Error::einval, "a command that was not offered"};
+    if (header.command == Command::write && payload_size(header, agreement.dialect) == 0)
+        return {Error::einval, "a write without data"};
+    if (is_context_list(header))
+        return header.length == context_list_size
+                   ? Refusal{}
+                   : Refusal{Error::einval, "a list of metadata contexts that were not all selected"};
     if (header.command == Command::flush)
         return header.offset == 0 && header.length == 0 ? Refusal{}
                                                         : Refusal{Error::einval, "flush takes no range"};

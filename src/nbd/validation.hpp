@@ -15,6 +15,13 @@ inline constexpr std::uint32_t longest_payload = 64U << 20;
 /// A refused WRITE is read to its end up to here; beyond, the connection is.
 inline constexpr std::uint32_t longest_drained = longest_payload + (1U << 20);
 
+/// BLOCK_STATUS whose payload says which contexts it is about: the length that is asked about, and a list,
+/// which can be right only with the one context that there is.
+inline constexpr std::size_t context_list_size = 12;
+[[nodiscard]] inline bool is_context_list(const wire::RequestHeader &header) noexcept {
+    return header.command == wire::Command::block_status && (header.flags & wire::payload_length) != 0;
+}
+
 /// Why a request does not go to the device. `text` is for the client and lives for ever.
 struct Refusal {
     wire::Error error = wire::Error::none;
@@ -23,7 +30,7 @@ struct Refusal {
 };
 
 /// What is wrong with a request, by the first rule it breaks; none when it may go to the device. Magic, DISC
-/// and the drain limit are the session's. Pure.
+/// and the drain limit are the session's; the payload of a context list is not looked at. Pure.
 [[nodiscard]] Refusal validate(const wire::RequestHeader &header, const block::Geometry &geometry,
                                const Agreement &agreement) noexcept;
 

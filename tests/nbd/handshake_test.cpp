@@ -61,6 +61,27 @@ TEST_CASE("without structured replies no single chunk is offered") {
     CHECK((wire::load<std::uint16_t>(&replies[0].data[10]) & wire::send_df) == 0);
 }
 
+TEST_CASE("extended headers are agreed upon with and without structured replies before") {
+    for (const bool structured_first : {false, true}) {
+        Client client;
+        if (structured_first)
+            CHECK(client.last(Option::structured_reply) == OptionReply::ack);
+        CHECK(client.last(Option::extended_headers, text("x")) == OptionReply::invalid);
+        CHECK(client.last(Option::extended_headers) == OptionReply::ack);
+        CHECK(client.last(Option::structured_reply) == OptionReply::extended_header_required);
+        client.ask(Option::go, info_data("disk"));
+        CHECK(client.handshake.result().agreement.dialect == wire::Dialect::extended);
+    }
+}
+
+TEST_CASE("after extended headers EXPORT_NAME ends the connection without a byte") {
+    Client client;
+    CHECK(client.last(Option::extended_headers) == OptionReply::ack);
+    client.out.clear();
+    CHECK(client.feed(option(Option::export_name, text("disk"))) == Verdict::hang_up);
+    CHECK(client.out.empty());
+}
+
 TEST_CASE("STRUCTURED_REPLY takes no data") {
     Client client;
     CHECK(client.last(Option::structured_reply, text("x")) == OptionReply::invalid);
@@ -173,8 +194,7 @@ TEST_CASE("STARTTLS is refused by policy, with data as malformed") {
 
 TEST_CASE("options we do not know are refused in step, whatever data they carry") {
     Client client;
-    for (const Option unknown :
-         {Option::extended_headers, Option::peek_export, Option{0}, Option{0x7654321}}) {
+    for (const Option unknown : {Option::peek_export, Option{0}, Option{0x7654321}}) {
         CHECK(client.last(unknown) == OptionReply::unsupported);
         CHECK(client.last(unknown, Bytes(1 << 20)) == OptionReply::unsupported);
     }

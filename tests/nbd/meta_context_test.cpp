@@ -129,3 +129,17 @@ TEST_CASE("lengths and counts that lie are seen through") {
         (void)nbd::parse_meta_query(bytes);
     }
 }
+
+TEST_CASE("a list of contexts in a request is offered to extended clients that selected one") {
+    const auto flags = [](Option dialect, bool select) {
+        Client client;
+        CHECK(client.last(dialect) == OptionReply::ack);
+        if (select)
+            CHECK(client.last(Option::set_meta_context, query("disk", {"base:allocation"})) ==
+                  OptionReply::ack);
+        return wire::load<std::uint16_t>(&client.ask(Option::go, info_data("disk"))[0].data[10]);
+    };
+    CHECK((flags(Option::extended_headers, true) & wire::block_status_payload) != 0);
+    CHECK((flags(Option::extended_headers, false) & wire::block_status_payload) == 0);
+    CHECK((flags(Option::structured_reply, true) & wire::block_status_payload) == 0);
+}

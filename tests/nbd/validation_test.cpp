@@ -101,3 +101,31 @@ TEST_CASE("a refusal says why") {
     CHECK(nbd::validate({.command = Command::read, .offset = size, .length = 1}, {.size = size}, {}).text ==
           "beyond the end of the export");
 }
+
+TEST_CASE("with extended headers a payload is announced, and only where it belongs") {
+    const nbd::Agreement extended{.dialect = wire::Dialect::extended, .allocation = true};
+    const block::Geometry usual{.size = size};
+    CHECK(check(Command::write, 0, 512, wire::payload_length, usual, extended) == Error::none);
+    CHECK(check(Command::write, 0, 512, 0, usual, extended) == Error::einval);
+    for (const Command command :
+         {Command::read, Command::trim, Command::cache, Command::write_zeroes, Command::flush})
+        CHECK(check(command, 0, 512, wire::payload_length, usual, extended) == Error::einval);
+    CHECK(check(Command::block_status, 0, 12, wire::payload_length, usual, extended) == Error::none);
+    for (const std::uint64_t length : {0U, 4U, 8U, 11U, 13U, 16U})
+        CHECK(check(Command::block_status, 0, length, wire::payload_length, usual, extended) ==
+              Error::einval);
+    const nbd::Agreement structured{.dialect = wire::Dialect::structured, .allocation = true};
+    CHECK(check(Command::block_status, 0, 12, wire::payload_length, usual, structured) == Error::einval);
+}
+
+TEST_CASE("64-bit lengths are checked like short ones") {
+    const nbd::Agreement extended{.dialect = wire::Dialect::extended, .allocation = true};
+    const block::Geometry huge{.size = std::uint64_t{1} << 50};
+    for (const Command command :
+         {Command::trim, Command::cache, Command::write_zeroes, Command::block_status}) {
+        CHECK(check(command, 4096, (std::uint64_t{1} << 50) - 4096, 0, huge, extended) == Error::none);
+        CHECK(check(command, 4096, std::uint64_t{1} << 50, 0, huge, extended) != Error::none);
+        CHECK(check(command, 4096, 0xffffffffffffffff, 0, huge, extended) != Error::none);
+    }
+    CHECK(check(Command::read, 0, std::uint64_t{1} << 32, 0, huge, extended) == Error::einval);
+}

@@ -20,6 +20,16 @@ TEST_CASE("a request survives the way over the wire") {
     CHECK(came.length == sent.length);
 }
 
+TEST_CASE("an extended request carries 64-bit lengths") {
+    const wire::RequestHeader sent{
+        .magic = wire::extended_request_magic, .flags = wire::payload_length, .length = 0x123456789abcdef0};
+    const auto bytes = wire::encode_extended_request(sent);
+    const wire::RequestHeader came = wire::decode_request(bytes.data(), wire::Dialect::extended);
+    CHECK(came.magic == 0x21e41c71);
+    CHECK(came.length == sent.length);
+    CHECK(bytes[24] == std::byte{0x12});
+}
+
 TEST_CASE("numbers are big endian on the wire") {
     const wire::SimpleReplyBytes bytes = wire::encode_simple_reply(wire::Error::enospc, 1);
     CHECK(bytes[0] == std::byte{0x67});
