@@ -11,7 +11,7 @@ namespace nbd {
 ExportSessions::ExportSessions(io::Worker &worker, block::Device &device, base::BufferPool &payloads,
                                const SessionLimits &limits, DropHeld drop_held)
     : worker_(worker)
-    , device_(device)
+    , device_(worker, device)
     , payloads_(payloads)
     , limits_(limits)
     , drop_held_(drop_held)
@@ -45,6 +45,7 @@ void ExportSessions::count(const SessionRequest &request) noexcept {
 }
 
 void ExportSessions::drop_held(const Session &session) noexcept {
+    device_.drop_waiting(session);
     if (drop_held_)
         drop_held_(session);
 }

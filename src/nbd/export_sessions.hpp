@@ -4,6 +4,7 @@
 #include "base/buffer_pool.hpp"
 #include "base/object_pool.hpp"
 #include "block/device.hpp"
+#include "nbd/read_modify_write.hpp"
 #include "nbd/session.hpp"
 #include "nbd/session_home.hpp"
 
@@ -61,7 +62,7 @@ public:
 
     // For the sessions.
     [[nodiscard]] io::Worker &worker() const noexcept { return worker_; }
-    [[nodiscard]] block::Device &device() const noexcept { return device_; }
+    [[nodiscard]] block::Device &device() noexcept { return device_; }
     [[nodiscard]] base::BufferPool &payloads() noexcept { return payloads_; }
     [[nodiscard]] base::BufferPool &blocks() noexcept { return blocks_; }
     [[nodiscard]] base::ObjectPool<SessionRequest> &requests() noexcept { return requests_; }
@@ -77,7 +78,7 @@ private:
     void grace_is_over() noexcept;
 
     io::Worker &worker_;
-    block::Device &device_;
+    ReadModifyWrite device_;
     base::BufferPool &payloads_;
     const SessionLimits limits_;
     const DropHeld drop_held_;

@@ -258,8 +258,6 @@ void Session::completed(block::Request &request, block::Status status) noexcept 
     if (state_ != State::closed) {
         if (!status.ok())
             ++owner_.counters().failed;
-        else if (request.operation == block::Operation::block_status)
-            request.extents->align(geometry_.minimum_block);
         const wire::Error error = wire::error_of(status, answered.fast_zero);
         reply(answered, {error, text_of(error)});
         return;

@@ -55,14 +55,14 @@ unsigned legal_flags(const Row &row, Command command, const Agreement &agreement
     return flags;
 }
 
-Refusal check_range(const wire::RequestHeader &header, const Row &row,
-                    const block::Geometry &geometry) noexcept {
+Refusal check_range(const wire::RequestHeader &header, const Row &row, const block::Geometry &geometry,
+                    const Agreement &agreement) noexcept {
     if (header.offset > geometry.size || header.length > geometry.size - header.offset)
         return {row.out_of_range, "beyond the end of the export"};
     if (header.length == 0)
         return {Error::einval, "a length of zero"};
-    // Also for clients that asked for no block sizes: read-modify-write for them is a later step.
-    if (((header.offset | header.length) & (geometry.minimum_block - 1)) != 0)
+    // Others did not hear of it: see ReadModifyWrite.
+    if (agreement.block_sizes && ((header.offset | header.length) & (geometry.minimum_block - 1)) != 0)
         return {Error::einval, "not a multiple of the minimum block size"};
     if (row.carries_data && header.length > longest_payload)
         return {Error::einval, "more than 64 MiB of data"};
@@ -91,7 +91,7 @@ Refusal validate(const wire::RequestHeader &header, const block::Geometry &geome
     if (header.command == Command::flush)
         return header.offset == 0 && header.length == 0 ? Refusal{}
                                                         : Refusal{Error::einval, "flush takes no range"};
-    if (const Refusal refusal = check_range(header, *row, geometry))
+    if (const Refusal refusal = check_range(header, *row, geometry, agreement))
         return refusal;
     if ((header.flags & wire::df) != 0 && header.length > std::max(geometry.maximum_payload, always_in_one))
         return {Error::eoverflow, "too long for one chunk"};
