@@ -45,15 +45,9 @@ private:
         return static_cast<unsigned>(*value);
     }
     [[nodiscard]] std::optional<std::uint64_t> parse_number(const std::string &word) const {
-        if (!rules_.compat->numbers_wrap)
-            return base::parse_number(word);
-        std::uint32_t value = 0;
-        for (const char c : word) {
-            if (c < '0' || c > '9')
-                return std::nullopt;
-            value = value * 10 + static_cast<std::uint32_t>(c - '0');
-        }
-        return word.empty() ? std::nullopt : std::optional<std::uint64_t>(value);
+        if (rules_.compat->numbers_wrap)
+            return base::parse_wrapping_number(word);
+        return base::parse_number(word);
     }
     /// A count of words that must all be there.
     std::span<const std::string> counted_words(unsigned maximum, const char *error) {
@@ -143,7 +137,9 @@ private:
             fail("unknown path selector type");
         const auto arguments = counted_words(1024, "invalid number of path selector args");
         try {
-            group->selector = type->create(arguments, {});
+            group->selector =
+                type->create(arguments, {.repeat_counts_are_one = rules_.compat->repeat_counts_are_one,
+                                         .numbers_wrap = rules_.compat->numbers_wrap});
         } catch (const base::Error &) {
             fail("path selector constructor failed");
         }

@@ -18,6 +18,11 @@ TEST_CASE("kernel: every request asks the selector, whatever the repeat count") 
     CHECK(rig.order() == "1 2 1 2");
 }
 
+TEST_CASE("kernel: a repeat count above 1 is shown as 1, one of 0 as it is (R3)") {
+    const std::string counts = "0 0 1 1 round-robin 0 3 1 P1 3 P2 0 P3 4294967299";
+    CHECK(Rig(counts, as_kernel).table() == "0 0 1 1 round-robin 0 3 1 P1 1 P2 0 P3 1");
+}
+
 TEST_CASE("kernel: a request that fails over goes to the next path in line (R4)") {
     Rig rig(T4, as_kernel);
     rig.io(1);
