@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "selector/path_arguments.hpp"
+#include "selector/rotation.hpp"
 #include "selector/selector_list.hpp"
-
-#include <algorithm>
-#include <vector>
 
 namespace selector {
 
@@ -18,18 +16,16 @@ public:
     void add_path(PathIndex path, Words words) override {
         const PathArguments arguments("round-robin", words, 1, rules_);
         repeat_counts_.push_back(arguments.repeat_count());
-        valid_.reserve(repeat_counts_.size());
-        valid_.push_back(path);
+        rotation_.add(path);
     }
-    void fail_path(PathIndex path) noexcept override { valid_.erase(std::ranges::find(valid_, path)); }
-    void reinstate_path(PathIndex path) noexcept override { valid_.insert(valid_.begin(), path); }
+    void fail_path(PathIndex path) noexcept override { rotation_.remove(path); }
+    void reinstate_path(PathIndex path) noexcept override { rotation_.put_first(path); }
 
     std::optional<Choice> select_path(std::uint64_t, base::TimePoint) noexcept override {
-        if (valid_.empty())
+        const auto path = rotation_.take([](PathIndex, PathIndex) { return false; });
+        if (!path)
             return std::nullopt;
-        const PathIndex path = valid_.front();
-        std::rotate(valid_.begin(), valid_.begin() + 1, valid_.end());
-        return Choice{path, repeat_counts_[path]};
+        return Choice{*path, repeat_counts_[*path]};
     }
 
     [[nodiscard]] unsigned table_width() const noexcept override { return 1; }
@@ -40,7 +36,7 @@ public:
 private:
     Rules rules_;
     std::vector<unsigned> repeat_counts_; // by path
-    std::vector<PathIndex> valid_;        // the next one first; capacity for all, so nothing allocates later
+    Rotation rotation_;
 };
 
 } // namespace

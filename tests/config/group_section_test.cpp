@@ -60,9 +60,9 @@ TEST_CASE("an unknown selector is reported with the nearest one") {
         Lines{"t.yaml:5:34: selector: unknown path selector type 'roundrobin' (did you mean 'round-robin'?) "
               "(known: round-robin, service-time)"});
     CHECK(
-        errors_of("{selector: queue-length, paths: [p1]}") ==
+        errors_of("{selector: io-affinity, paths: [p1]}") ==
         Lines{
-            "t.yaml:5:34: selector: 'queue-length' is not supported yet (known: round-robin, service-time)"});
+            "t.yaml:5:34: selector: 'io-affinity' is not supported yet (known: round-robin, service-time)"});
 }
 
 TEST_CASE("an incomplete group is reported") {
