@@ -45,7 +45,7 @@ constexpr LaterKey later_keys[] = {
     {"map", "hardware_handler", text, ""},
 };
 constexpr std::string_view later_schemes[] = {"nbds", "nbds+unix", "iscsi"};
-constexpr std::string_view later_selectors[] = {"service-time", "historical-service-time", "io-affinity"};
+constexpr std::string_view later_selectors[] = {"historical-service-time", "io-affinity"};
 
 std::optional<base::KeyValue> read(Section &section, const LaterKey &row) {
     const auto end = std::ranges::find(row.choices, std::string_view());
