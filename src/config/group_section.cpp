@@ -2,7 +2,6 @@
 #include "config/group_section.hpp"
 
 #include "base/text.hpp"
-#include "config/later_keys.hpp"
 
 #include <algorithm>
 
@@ -75,12 +74,8 @@ private:
         const std::string name = selector_.empty() ? std::string() : selector_[0];
         if (std::ranges::find(environment_.selectors, name) != environment_.selectors.end())
             return;
-        if (is_later_selector(name))
-            reading_.problem(node, "selector: '{}' is not supported yet (known: {})", name,
-                             fmt::join(environment_.selectors, ", "));
-        else
-            reading_.problem(node, "selector: unknown path selector type '{}'{} (known: {})", shown(name),
-                             hint(name, environment_.selectors), fmt::join(environment_.selectors, ", "));
+        reading_.problem(node, "selector: unknown path selector type '{}'{} (known: {})", shown(name),
+                         hint(name, environment_.selectors), fmt::join(environment_.selectors, ", "));
     }
 
     void read_paths(const Node &node) {

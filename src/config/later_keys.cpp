@@ -45,7 +45,6 @@ constexpr LaterKey later_keys[] = {
     {"map", "hardware_handler", text, ""},
 };
 constexpr std::string_view later_schemes[] = {"nbds", "nbds+unix", "iscsi"};
-constexpr std::string_view later_selectors[] = {"historical-service-time", "io-affinity"};
 
 std::optional<base::KeyValue> read(Section &section, const LaterKey &row) {
     const auto end = std::ranges::find(row.choices, std::string_view());
@@ -82,10 +81,6 @@ void refuse_later_keys(Section &section, std::string_view section_name, const Re
 
 bool is_later_scheme(std::string_view scheme) noexcept {
     return std::ranges::find(later_schemes, scheme) != std::end(later_schemes);
-}
-
-bool is_later_selector(std::string_view name) noexcept {
-    return std::ranges::find(later_selectors, name) != std::end(later_selectors);
 }
 
 } // namespace config

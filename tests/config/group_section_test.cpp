@@ -59,10 +59,9 @@ TEST_CASE("an unknown selector is reported with the nearest one") {
         errors_of("{selector: roundrobin, paths: [p1]}") ==
         Lines{"t.yaml:5:34: selector: unknown path selector type 'roundrobin' (did you mean 'round-robin'?) "
               "(known: round-robin, service-time)"});
-    CHECK(
-        errors_of("{selector: io-affinity, paths: [p1]}") ==
-        Lines{
-            "t.yaml:5:34: selector: 'io-affinity' is not supported yet (known: round-robin, service-time)"});
+    CHECK(errors_of("{selector: io-affinity, paths: [p1]}") ==
+          Lines{"t.yaml:5:34: selector: unknown path selector type 'io-affinity' (known: round-robin, "
+                "service-time)"});
 }
 
 TEST_CASE("an incomplete group is reported") {
