@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "multipath/path_statistics.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -11,10 +13,11 @@ namespace command {
 /// What a map was like at one moment, copied on its home worker for commands to print.
 struct MapSnapshot {
     std::string name;
-    std::string info;                      ///< INFO, with its trailing blank
-    std::string table;                     ///< TABLE, with its trailing blank
-    std::vector<std::string> dependencies; ///< path names, each once
-    std::uint64_t size_sectors = 0;        ///< of 512 bytes; zero while not known yet
+    std::string info;                                  ///< INFO, with its trailing blank
+    std::string table;                                 ///< TABLE, with its trailing blank
+    std::vector<std::string> dependencies;             ///< path names, each once
+    std::vector<multipath::PathStatistics> statistics; ///< of each path entry, in the table's order
+    std::uint64_t size_sectors = 0;                    ///< of 512 bytes; zero while not known yet
     std::uint64_t event_number = 0;
     bool suspended = false;
     bool live_table = true;

@@ -97,6 +97,7 @@ command::MapSnapshot MapHome::snapshot() const {
         copy.info = map_.info_text();
         copy.table = map_.table_text();
         copy.dependencies = map_.dependencies();
+        copy.statistics = map_.statistics();
     }
     copy.size_sectors = geometry.size / sector;
     copy.event_number = map_.event_number();

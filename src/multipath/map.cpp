@@ -91,6 +91,8 @@ void Map::send(block::Request &request, Path &path) noexcept {
     path.group->selector->start_io(path.index, request.length, now);
     request.sent_generation = path.device->generation();
     ++in_flight_;
+    ++path.counters.requests;
+    path.counters.bytes += request.length;
     request.push(*this, &path);
     if (handler::Handler *handler = live_->handler(); handler == nullptr || handler->may_send(*path.device))
         path.device->submit(request);
@@ -118,6 +120,7 @@ void Map::completed(block::Request &request, block::Status status) noexcept {
     const std::uint64_t length = request.length;
     const base::TimePoint started{base::Duration(request.started_ns)};
     --in_flight_;
+    path.counters.errors += status.is_path_error() ? 1U : 0U;
     if (options_.verify_eio && is_in_doubt(request, path, status)) {
         // it is not over
     } else if (status.ok())
@@ -332,6 +335,14 @@ void Map::shut_down() noexcept {
     gate_ = Gate::open;
     if (activation_)
         activation_->stop_waiting();
+}
+
+std::vector<PathStatistics> Map::statistics() const {
+    std::vector<PathStatistics> all;
+    for (const auto &group : live_->groups())
+        for (const auto &path : group->paths)
+            all.push_back({path->name, group->number, path->counters});
+    return all;
 }
 
 } // namespace multipath

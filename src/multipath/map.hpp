@@ -8,6 +8,7 @@
 #include "multipath/dirty_paths.hpp"
 #include "multipath/eio_verifier.hpp"
 #include "multipath/event.hpp"
+#include "multipath/path_statistics.hpp"
 #include "multipath/prober.hpp"
 #include "multipath/table.hpp"
 #include "multipath/ticket.hpp"
@@ -99,7 +100,9 @@ public:
     [[nodiscard]] std::string info_text() const;           ///< INFO, reference 2.19, with its trailing blank
     [[nodiscard]] std::string table_text() const;          ///< TABLE, reference 2.20
     [[nodiscard]] std::string inactive_table_text() const; ///< of the inactive table
-    [[nodiscard]] std::vector<std::string> dependencies() const;         ///< path names, each once
+    [[nodiscard]] std::vector<std::string> dependencies() const; ///< path names, each once
+    /// A copy of each path entry's counters, in the order of the live table.
+    [[nodiscard]] std::vector<PathStatistics> statistics() const;
     [[nodiscard]] bool uses(const block::Device &device) const noexcept; ///< in either table
     [[nodiscard]] std::uint64_t event_number() const noexcept { return event_number_; }
     /// Requests that wait, for a path or for a resume.

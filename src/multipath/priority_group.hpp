@@ -2,6 +2,7 @@
 #pragma once
 
 #include "block/device.hpp"
+#include "multipath/path_statistics.hpp"
 #include "selector/selector.hpp"
 
 #include <memory>
@@ -25,6 +26,7 @@ struct Path {
     /// Another disk answers there (design D6): not even reinstate_path brings it back.
     bool barred = false;
     unsigned fail_count = 0; ///< active -> failed transitions, never reset
+    PathCounters counters{};
 };
 
 /// Paths that are used together (1.2). Never reordered after the table is built.

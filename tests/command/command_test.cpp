@@ -179,6 +179,18 @@ TEST_CASE("a map that goes away while it is asked is ENXIO, or left out of the l
                                        "mpathb: 0 2048 multipath 2 0 0 0 1 1 A 0 1 0 a1 A 0 ", "OK"});
 }
 
+TEST_CASE("show stats prints a line for each path entry") {
+    Console console;
+    console.maps.find("mpatha")->state.statistics = {{"a1", 1, {7, 28672, 1}}, {"a1", 2, {}}};
+    CHECK(console.ask({"show", "stats", "mpatha"}) == Lines{"path=a1 pg=1 requests=7 bytes=28672 errors=1",
+                                                            "path=a1 pg=2 requests=0 bytes=0 errors=0",
+                                                            "OK"});
+    CHECK(console.ask({"show", "stats"}) == Lines{"mpatha: path=a1 pg=1 requests=7 bytes=28672 errors=1",
+                                                  "mpatha: path=a1 pg=2 requests=0 bytes=0 errors=0", "OK"});
+    CHECK(console.ask({"show", "stats", "no"}) == Lines{"ERR ENXIO there is no map 'no'; 'ls' lists them"});
+    CHECK(console.ask({"show", "status"}) == Lines{"ERR EINVAL cannot show 'status'; say 'show stats'"});
+}
+
 TEST_CASE("message hands the words to the map and its error back") {
     Console console;
     CHECK(console.ask({"message", "mpatha", "0", "fail_path", "a1"}) == Lines{"OK"});

@@ -228,3 +228,22 @@ TEST_CASE("a request of a client that is gone is not sent again when its path fa
     CHECK(rig.map.held() == 0);
     CHECK(rig.status() == "2 0 0 0 2 1 A 0 2 0 P1 F 1 P2 A 0 E 0 2 0 P3 A 0 P4 A 0");
 }
+
+TEST_CASE("each path entry counts what it was given and which of it failed for the path") {
+    Rig rig(T2);
+    CHECK(rig.io(2) == "ok ok");
+    CHECK(rig.io(1, block::Operation::flush) == "ok");
+    rig.break_path("P1");
+    CHECK(rig.io(1) == "ok");
+    rig.device("P2").answer = block::Status::target_error(ENOSPC);
+    CHECK(rig.io(1) == "ENOSPC");
+    const auto statistics = rig.map.statistics();
+    REQUIRE(statistics.size() == 2);
+    CHECK(statistics[0].path == "P1");
+    CHECK(statistics[0].counters.requests == 4);
+    CHECK(statistics[0].counters.bytes == 3 * 4096);
+    CHECK(statistics[0].counters.errors == 1);
+    CHECK(statistics[1].group == 2);
+    CHECK(statistics[1].counters.requests == 2);
+    CHECK(statistics[1].counters.errors == 0);
+}

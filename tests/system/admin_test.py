@@ -78,9 +78,11 @@ def every_command(ask):
                                     "block size", "held", "held oldest ms", "cache", "in doubt"], data
     assert data[:4] == ["name: m", "state: ACTIVE", "tables: LIVE", "open count: 0"] and "size: 131072" in data
     assert ask("deps m") == (["a", "b", "c"], "OK")
+    assert ask("show stats m") == ([f"path={path} pg={group} requests=0 bytes=0 errors=0" for path, group in
+                                    [("a", 1), ("b", 1), ("c", 2)]], "OK")
     data, end = ask("help")
     assert end == "OK" and {line.split()[0] for line in data} >= {
-        "ls", "status", "table", "info", "deps", "message", "wait", "events", "help", "version", "quit"}
+        "ls", "status", "table", "info", "deps", "show", "message", "wait", "events", "help", "version", "quit"}
     data, end = ask("help wait")
     assert end == "OK" and len(data) == 1 and data[0].startswith("wait MAP [N]")
     data, end = ask("version")

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace multipath {
+
+/// What a path entry has done since its table was loaded.
+struct PathCounters {
+    std::uint64_t requests = 0; ///< given to the device, whatever became of them
+    std::uint64_t bytes = 0;    ///< that these read, write, trim or zero
+    std::uint64_t errors = 0;   ///< path errors among their ends
+};
+
+/// A copy of a path entry's counters, for who looks.
+struct PathStatistics {
+    std::string path;
+    unsigned group; ///< its number
+    PathCounters counters;
+};
+
+} // namespace multipath
