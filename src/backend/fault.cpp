@@ -156,8 +156,7 @@ void FaultBackend::tell_down(std::string_view why) noexcept {
 }
 
 void FaultBackend::drop() noexcept {
-    if (std::exchange(dropped_, true))
-        return;
+    dropped_ = true;
     close_real();
     if (observer_ != nullptr)
         scheduler_.post(tell_of_drop_);

@@ -109,6 +109,9 @@ TEST_CASE("fault: without rules the path is the real one") {
     CHECK(rig.path.generation() == 1);
     CHECK(rig.run(2).lost());
     CHECK(rig.real().offsets == Offsets{1, 2});
+    rig.real().come_up();
+    rig.real().go_down();
+    CHECK(rig.heard == Heard{"up", "gone", "up", "gone"});
 }
 
 TEST_CASE("fault: an error is answered without the real path, until off") {
@@ -275,11 +278,15 @@ TEST_CASE("fault: off and drop again before the connection has ended") {
 
 TEST_CASE("fault: off before the dropped connection has ended connects when it has") {
     Rig rig;
+    rig.real().closes_late = true;
     rig.inject("drop");
     rig.path.remove_rules();
-    CHECK(rig.made.size() == 1);
     rig.scheduler.run();
-    CHECK(rig.made.size() == 2);
+    CHECK(rig.made.size() == 1);
+    CHECK(rig.run(1).lost());
+    rig.real().finish_closing();
+    rig.scheduler.run();
+    REQUIRE(rig.made.size() == 2);
     rig.real().come_up();
     CHECK(rig.heard == Heard{"up", dropped, "up"});
 }
@@ -356,6 +363,17 @@ TEST_CASE("fault: a request that comes while the path closes is lost") {
     rig.submit(1);
     rig.path.close(base::Delegate<>::to<&Rig::is_closed>(rig));
     const Call &late = rig.submit(2);
+    rig.scheduler.run();
+    CHECK(late.lost());
+    CHECK(rig.closed);
+}
+
+TEST_CASE("fault: a request that comes while a dropped path closes is lost before closed") {
+    Rig rig;
+    rig.inject("drop");
+    rig.scheduler.run();
+    rig.path.close(base::Delegate<>::to<&Rig::is_closed>(rig));
+    const Call &late = rig.submit(1);
     rig.scheduler.run();
     CHECK(late.lost());
     CHECK(rig.closed);

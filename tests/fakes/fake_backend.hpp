@@ -59,6 +59,10 @@ public:
     }
 
     block::Geometry disk;
+    void finish_closing() {
+        closes_late = false;
+        scheduler_.post(end_);
+    }
     [[nodiscard]] bool opened() const noexcept { return observer_ != nullptr; }
 
     block::Status answer;
@@ -66,11 +70,14 @@ public:
     std::uint64_t losses = 0;
     std::vector<std::uint64_t> offsets; ///< of the requests it was given
     bool holding = false;
+    bool closes_late = false;
     int reads = 0;
     std::uint64_t last_length = 0;
 
 private:
     void end() noexcept {
+        if (closes_late)
+            return; // until finish_closing()
         if (finished_.empty())
             closed_();
         else
