@@ -24,7 +24,7 @@ struct Call {
     [[nodiscard]] bool ok() const { return completions == 1 && status.ok(); }
 };
 
-/// A path with faults over fake backends: the present one is `made.back()`.
+/// A path with faults over fake backends. The present one is `made.back()`; it is gone when it has closed.
 struct Rig final : backend::Observer, block::Layer {
     explicit Rig(bool up = true) {
         if (!up)
@@ -249,6 +249,7 @@ TEST_CASE("fault: drop with filters waits for its request, which is lost with th
     const Call &write = rig.submit(2, Operation::write);
     CHECK(rig.path.up());
     const Call &trigger = rig.submit(3, Operation::write);
+    CHECK(rig.real().offsets == Offsets{1, 2});
     CHECK_FALSE(rig.path.up());
     CHECK(rig.heard == Heard{"up"});
     rig.scheduler.run();
@@ -256,7 +257,6 @@ TEST_CASE("fault: drop with filters waits for its request, which is lost with th
     CHECK(read.lost());
     CHECK(write.lost());
     CHECK(trigger.lost());
-    CHECK(rig.made.front()->offsets == Offsets{1, 2});
     CHECK(rig.path.rules() == Heard{"drop op=write after=1 used=1 waiting=0"});
 }
 
@@ -349,11 +349,11 @@ TEST_CASE("fault: closing ends what hangs and what is delayed, before closed") {
     rig.inject("delay=1s");
     const Call &hanging = rig.submit(1, Operation::write);
     const Call &delayed = rig.submit(2);
+    CHECK(rig.real().offsets.empty());
     rig.close();
     CHECK(hanging.lost());
     CHECK(delayed.lost());
     CHECK(rig.heard == Heard{"up"});
-    CHECK(rig.real().offsets.empty());
     CHECK(rig.scheduler.idle());
 }
 
