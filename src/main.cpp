@@ -17,8 +17,10 @@ namespace {
 
 using nbdmpathd::Options;
 
-config::Config read_configuration(const Options &options, const std::optional<nbdmpathd::Demo> &demo) {
-    const config::Environment environment = nbdmpathd::environment();
+config::Config read_configuration(const Options &options, const std::optional<nbdmpathd::Demo> &demo,
+                                  const nbdmpathd::ActivatedSockets &sockets) {
+    config::Environment environment = nbdmpathd::environment();
+    environment.has_sockets = !sockets.nbd.empty();
     if (demo)
         return config::parse(demo->configuration(), "demo", environment);
     return config::load(options.config, environment);
@@ -31,11 +33,12 @@ int check(const config::Config &configuration) {
     return 0;
 }
 
-int serve(const Options &options, const config::Config &configuration, std::optional<nbdmpathd::Demo> &demo) {
+int serve(const Options &options, const config::Config &configuration, std::optional<nbdmpathd::Demo> &demo,
+          nbdmpathd::ActivatedSockets sockets) {
     base::log::set_level(options.log_level.value_or(configuration.log_level));
     for (const std::string &warning : configuration.warnings)
         base::log::warning("{}", warning);
-    nbdmpathd::Daemon daemon(configuration);
+    nbdmpathd::Daemon daemon(configuration, std::move(sockets));
     if (demo) {
         fmt::print("{}", demo->welcome());
         std::fflush(stdout);
@@ -49,13 +52,15 @@ int serve(const Options &options, const config::Config &configuration, std::opti
 }
 
 int run(const Options &options) {
+    auto sockets = nbdmpathd::ActivatedSockets::from_environment();
     std::optional<nbdmpathd::Demo> demo;
     if (options.demo)
         demo.emplace();
     try {
-        const config::Config configuration = read_configuration(options, demo);
-        return options.action == Options::Action::check ? check(configuration)
-                                                        : serve(options, configuration, demo);
+        const config::Config configuration = read_configuration(options, demo, sockets);
+        return options.action == Options::Action::check
+                   ? check(configuration)
+                   : serve(options, configuration, demo, std::move(sockets));
     } catch (const config::Errors &errors) {
         // --check prints its findings as its result; a start that fails complains.
         fmt::print(options.action == Options::Action::check ? stdout : stderr, "{}\n", errors.what());

@@ -7,36 +7,26 @@
 
 #include <cerrno>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <utility>
 
 namespace admin {
 
 namespace {
-
 constexpr std::chrono::seconds retry_time{1};
-
-unsigned long long inode_of(const std::string &path) noexcept {
-    struct stat found {};
-    return !path.empty() && ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
-}
-
 } // namespace
 
-Listener::Listener(const Session::Surroundings &surroundings, std::size_t most_sessions, int fd,
-                   std::string path)
+Listener::Listener(const Session::Surroundings &surroundings, std::size_t most_sessions,
+                   io::ListeningSocket socket)
     : surroundings_(surroundings)
     , most_sessions_(most_sessions)
-    , watch_(surroundings.control, fd)
-    , path_(std::move(path))
-    , inode_(inode_of(path_))
+    , socket_(std::move(socket))
+    , watch_(surroundings.control, socket_.socket.release())
     , reap_(base::Delegate<>::to<&Listener::reap>(*this))
     , retry_(surroundings.control, base::Delegate<>::to<&Listener::acceptable>(*this)) {
     watch_.wait_read(base::Delegate<>::to<&Listener::acceptable>(*this));
 }
 
-Listener::~Listener() { remove_file(); }
+Listener::~Listener() { socket_.unlink_if_ours(); }
 
 void Listener::acceptable() noexcept {
     while (sessions_.size() < most_sessions_) {
@@ -62,11 +52,6 @@ void Listener::reap() noexcept {
     sessions_.remove_if([](const Session &session) { return !session.open(); });
     if (!watch_.waiting_read() && !retry_.active())
         acceptable();
-}
-
-void Listener::remove_file() noexcept {
-    if (inode_ != 0 && inode_of(path_) == inode_)
-        ::unlink(path_.c_str());
 }
 
 } // namespace admin

@@ -2,7 +2,6 @@
 #include "admin/server.hpp"
 
 #include "admin/listener.hpp"
-#include "admin/socket.hpp"
 
 #include <utility>
 
@@ -15,13 +14,10 @@ Server::Server(io::Worker &control, command::Maps &maps, const Limits &limits)
 
 Server::~Server() = default;
 
-void Server::listen_unix(const std::string &path, mode_t mode) { add(admin::listen_unix(path, mode), path); }
-
-std::uint16_t Server::listen_tcp(const std::string &address, std::uint16_t port) {
-    return local_port(add(admin::listen_tcp(address, port), "").fd());
+void Server::listen(io::ListeningSocket socket) {
+    const Session::Surroundings surroundings{control_, maps_, limits_.unsent_bytes};
+    listeners_.push_back(std::make_unique<Listener>(surroundings, limits_.sessions, std::move(socket)));
 }
-
-void Server::listen_on(int fd) { add(fd, ""); }
 
 void Server::close() noexcept { listeners_.clear(); }
 
@@ -30,12 +26,6 @@ std::size_t Server::sessions() const noexcept {
     for (const auto &listener : listeners_)
         count += listener->sessions();
     return count;
-}
-
-Listener &Server::add(int fd, std::string path) {
-    const Session::Surroundings surroundings{control_, maps_, limits_.unsent_bytes};
-    listeners_.push_back(std::make_unique<Listener>(surroundings, limits_.sessions, fd, std::move(path)));
-    return *listeners_.back();
 }
 
 } // namespace admin

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "io/listening_socket.hpp"
+
 #include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace io {
@@ -34,13 +33,8 @@ public:
     Server &operator=(const Server &) = delete;
     ~Server();
 
-    /// All throw base::Error with the address in its text. A stale socket file is taken over.
-    void listen_unix(const std::string &path, mode_t mode = 0600);
-    /// The port is returned, which tells what 0 became. Who may reach the address is the configuration's
-    /// business.
-    std::uint16_t listen_tcp(const std::string &address, std::uint16_t port);
-    /// A listening socket that somebody else opened: systemd. Takes it over.
-    void listen_on(int fd);
+    /// Begins to accept on the socket.
+    void listen(io::ListeningSocket socket);
 
     /// Ends every session at once, cancels what waits in them, and removes the socket files. Not from inside
     /// a command.
@@ -49,8 +43,6 @@ public:
     [[nodiscard]] std::size_t sessions() const noexcept;
 
 private:
-    Listener &add(int fd, std::string path);
-
     io::Worker &control_;
     command::Maps &maps_;
     Limits limits_;

@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <cstdint>
 #include <string>
-#include <sys/types.h>
 
 namespace admin {
-
-/// Opens a listening unix socket with exactly this mode, in place of a stale one. Throws base::Error:
-/// EADDRINUSE when somebody listens there, EEXIST when the path is something else.
-[[nodiscard]] int listen_unix(const std::string &path, mode_t mode);
-
-/// Opens a listening TCP socket on an address ("127.0.0.1", "::1", "localhost"). Throws base::Error.
-[[nodiscard]] int listen_tcp(const std::string &address, std::uint16_t port);
-
-/// The port of a listening TCP socket.
-[[nodiscard]] std::uint16_t local_port(int fd);
 
 /// A connected client.
 struct Peer {

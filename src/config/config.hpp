@@ -13,16 +13,22 @@
 
 namespace config {
 
-/// A socket to listen on: a unix one when `unix_path` is set, else TCP.
+/// A socket to listen on.
 struct Listener {
-    Where where;
-    std::string unix_path;
-    unsigned mode = 0;   ///< of the unix socket's file
-    std::string address; ///< IPv4 or IPv6 in numbers, without brackets; empty: every address
-    std::uint16_t port = 0;
+    enum class Kind { unix_socket, tcp, vsock };
 
-    [[nodiscard]] bool is_unix() const noexcept { return !unix_path.empty(); }
-    /// As the user writes it: "/run/x.sock", "127.0.0.1:10809", "[::1]:10809", ":10809".
+    Where where;
+    Kind kind = Kind::tcp;
+    std::string unix_path;              ///< "@name": an abstract one, which has no file
+    unsigned mode = 0;                  ///< of the unix socket's file
+    std::optional<std::uint32_t> owner; ///< of the file, as a number; nothing: as it comes
+    std::optional<std::uint32_t> group;
+    std::string address;              ///< IPv4 or IPv6 in numbers, without brackets; empty: every address
+    std::optional<std::uint32_t> cid; ///< of vsock; nothing: whichever this machine has
+    std::uint32_t port = 0;
+
+    [[nodiscard]] bool is_unix() const noexcept { return kind == Kind::unix_socket; }
+    /// As the user writes it: "/run/x.sock", "127.0.0.1:10809", "[::1]:10809", ":10809"; "vsock:10809".
     [[nodiscard]] std::string text() const;
 };
 

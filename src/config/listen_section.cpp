@@ -4,8 +4,13 @@
 #include "base/text.hpp"
 #include "config/later_keys.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
+#include <array>
+#include <grp.h>
+#include <limits>
 #include <map>
+#include <pwd.h>
 #include <sys/un.h>
 
 namespace config {
@@ -49,6 +54,41 @@ void parse_tcp(std::string_view text, Listener &listener) {
     listener.port = static_cast<std::uint16_t>(*port);
 }
 
+/// A port alone or CID:PORT. Throws base::Error.
+void parse_vsock(std::string_view text, Listener &listener) {
+    const std::size_t colon = text.rfind(':');
+    const bool has_cid = colon != std::string_view::npos;
+    const auto cid = base::parse_number(has_cid ? text.substr(0, colon) : "0");
+    const auto port = base::parse_number(has_cid ? text.substr(colon + 1) : text);
+    // The largest number means "any", of both.
+    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max() - 1;
+    if (!cid || !port || *cid > most || *port > most)
+        throw base::Error(EINVAL, "'{}' is neither a port nor CID:PORT (example: 10809, 2:10809)",
+                          shown(text));
+    listener.port = static_cast<std::uint32_t>(*port);
+    if (has_cid)
+        listener.cid = static_cast<std::uint32_t>(*cid);
+}
+
+template <typename Entry, typename Look>
+std::uint32_t find_id(const std::string &text, const char *what, Look look, std::uint32_t Entry::*id) {
+    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max() - 1; // beyond it: "unchanged"
+    if (const auto number = base::parse_number(text); number && *number <= most)
+        return static_cast<std::uint32_t>(*number);
+    Entry entry{};
+    Entry *found = nullptr;
+    std::array<char, 16384> strings;
+    if (look(text.c_str(), &entry, strings.data(), strings.size(), &found) != 0 || found == nullptr)
+        throw base::Error(ENOENT, "there is no {} '{}'", what, shown(text));
+    return entry.*id;
+}
+std::uint32_t find_user(const std::string &text) {
+    return find_id<passwd>(text, "user", &::getpwnam_r, &passwd::pw_uid);
+}
+std::uint32_t find_group(const std::string &text) {
+    return find_id<group>(text, "group", &::getgrnam_r, &group::gr_gid);
+}
+
 bool is_loopback(const std::string &address) { return address == "::1" || address.starts_with("127."); }
 
 unsigned parse_mode(std::string_view text) {
@@ -83,63 +123,83 @@ public:
 
 private:
     void read_item(Section &section, std::vector<Listener> &listeners) {
-        const Node *unix_node = section.find("unix");
-        const Node *tcp = section.find("tcp");
-        const Node *mode = section.find("mode");
-        if ((unix_node != nullptr) == (tcp != nullptr)) {
+        const Node *nodes[] = {section.find("unix"), section.find("tcp"), section.find("vsock")};
+        if (std::ranges::count(nodes, nullptr) != 2) {
             // What is no mapping has been reported already.
             if (section.node().kind == Node::Kind::mapping || section.node().kind == Node::Kind::empty)
-                reading_.problem(section.node(), "{}: an entry needs either 'unix' or 'tcp'", name_);
+                reading_.problem(section.node(), "{}: an entry needs one of 'unix', 'tcp' and 'vsock'",
+                                 name_);
             return;
         }
         Listener listener;
-        listener.where = reading_.where(tcp != nullptr ? *tcp : *unix_node);
-        listener.mode = default_mode_;
-        const bool valid = tcp != nullptr ? read_tcp(section, listener) : read_unix(section, listener);
-        if (mode != nullptr && tcp != nullptr)
-            reading_.problem(*mode, "mode: belongs to a unix socket");
-        else if (mode != nullptr)
-            read_mode(section, *mode, listener);
+        listener.where = reading_.where(**std::ranges::find_if(nodes, [](auto *node) { return node; }));
+        bool valid = false;
+        if (nodes[0] != nullptr)
+            valid = read_unix(section, listener);
+        else
+            valid = nodes[1] != nullptr ? read_tcp(section, listener) : read_vsock(section, listener);
+        read_file_keys(section, listener);
         if (valid)
             listeners.push_back(std::move(listener));
     }
 
     bool read_tcp(Section &section, Listener &listener) {
-        const std::optional<std::string> text = section.text("tcp");
-        if (!text)
-            return false;
-        try {
-            parse_tcp(*text, listener);
-        } catch (const base::Error &error) {
-            reading_.problem(*section.find("tcp"), "tcp: {}", error.what());
-            return false;
-        }
-        if (loopback_only_ && !is_loopback(listener.address)) {
-            reading_.problem(*section.find("tcp"),
-                             "tcp: {} listens on loopback only (example: 127.0.0.1:10810)", name_);
-            return false;
-        }
-        return true;
+        return read_text(section, "tcp", [&](const std::string &text) {
+            parse_tcp(text, listener);
+            if (loopback_only_ && !is_loopback(listener.address))
+                throw base::Error(EINVAL, "{} listens on loopback only (example: 127.0.0.1:10810)", name_);
+        });
+    }
+
+    bool read_vsock(Section &section, Listener &listener) {
+        listener.kind = Listener::Kind::vsock;
+        return read_text(section, "vsock", [&](const std::string &text) {
+            parse_vsock(text, listener);
+            if (loopback_only_)
+                throw base::Error(EINVAL, "{} listens on this machine only: unix, or tcp on loopback", name_);
+        });
     }
 
     bool read_unix(Section &section, Listener &listener) {
-        const std::optional<std::string> text = section.text("unix");
-        if (!text)
-            return false;
-        listener.unix_path = *text;
-        if (!text->empty() && text->size() <= longest_unix_path && text->find('\0') == std::string::npos)
-            return true;
-        reading_.problem(*section.find("unix"), "unix: a socket's path has 1 to {} bytes", longest_unix_path);
-        return false;
+        listener.kind = Listener::Kind::unix_socket;
+        listener.mode = default_mode_;
+        return read_text(section, "unix", [&](const std::string &text) {
+            if (text.empty() || text.size() > longest_unix_path || text.find('\0') != std::string::npos)
+                throw base::Error(EINVAL, "a socket's path has 1 to {} bytes", longest_unix_path);
+            listener.unix_path = text;
+        });
     }
 
-    void read_mode(Section &section, const Node &node, Listener &listener) {
+    void read_file_keys(Section &section, Listener &listener) {
+        const auto file_key = [&](const char *key, auto take) {
+            const Node *node = section.find(key);
+            if (node == nullptr)
+                return;
+            if (!listener.is_unix())
+                reading_.problem(*node, "{}: belongs to a unix socket", key);
+            else if (listener.unix_path.starts_with('@'))
+                reading_.problem(*node, "{}: an abstract socket has no file", key);
+            else
+                read_text(section, key, take);
+        };
+        file_key("mode", [&](const std::string &text) { listener.mode = parse_mode(text); });
+        file_key("owner", [&](const std::string &text) { listener.owner = find_user(text); });
+        file_key("group", [&](const std::string &text) { listener.group = find_group(text); });
+    }
+
+    /// False when the key's text is missing or wrong; `take` throws base::Error.
+    template <typename Take>
+    bool read_text(Section &section, const char *key, Take take) {
+        const std::optional<std::string> text = section.text(key);
+        if (!text)
+            return false;
         try {
-            if (const auto text = section.text("mode"))
-                listener.mode = parse_mode(*text);
+            take(*text);
         } catch (const base::Error &error) {
-            reading_.problem(node, "mode: {}", error.what());
+            reading_.problem(*section.find(key), "{}: {}", key, error.what());
+            return false;
         }
+        return true;
     }
 
     std::string_view name_;
@@ -162,6 +222,8 @@ void report_duplicates(const Config &config, const Reading &reading) {
 std::string Listener::text() const {
     if (is_unix())
         return unix_path;
+    if (kind == Kind::vsock)
+        return cid ? fmt::format("vsock:{}:{}", *cid, port) : fmt::format("vsock:{}", port);
     const bool v6 = address.find(':') != std::string::npos;
     return v6 ? fmt::format("[{}]:{}", address, port) : fmt::format("{}:{}", address, port);
 }

@@ -32,25 +32,18 @@ nbd::ServerLimits server_limits(const config::Limits &limits) {
 
 } // namespace
 
-Daemon::Daemon(const config::Config &configuration)
+Daemon::Daemon(const config::Config &configuration, ActivatedSockets sockets)
     : configuration_(configuration)
+    , service_manager_(control_)
     , last_resort_(control_, base::Delegate<>::to<&Daemon::end_at_once>(*this))
     , nbd_(control_, *this, server_limits(configuration.limits))
     , admin_(control_, *this) {
     std::vector<MapPlan> plans = plan_maps(configuration_);
     nbd_.pause(); // until the paths have answered: who comes early waits, and is not refused
-    for (const config::Listener &listener : configuration_.listen) {
-        if (listener.is_unix())
-            nbd_.listen_unix(listener.unix_path, listener.mode);
-        else
-            nbd_.listen_tcp(listener.address, listener.port);
-    }
-    for (const config::Listener &listener : configuration_.admin) {
-        if (listener.is_unix())
-            admin_.listen_unix(listener.unix_path, listener.mode);
-        else
-            admin_.listen_tcp(listener.address, listener.port);
-    }
+    for (io::ListeningSocket &socket : open_sockets(configuration_.listen, std::move(sockets.nbd)))
+        nbd_.listen(std::move(socket));
+    for (io::ListeningSocket &socket : open_sockets(configuration_.admin, std::move(sockets.admin)))
+        admin_.listen(std::move(socket));
     start_maps(std::move(plans));
 }
 
@@ -98,7 +91,10 @@ void Daemon::start_accepting_when_settled() {
         return;
     accepting_ = true;
     nbd_.resume();
-    base::log::info("serving {} export{}", homes_.size(), homes_.size() == 1 ? "" : "s");
+    const std::string serving =
+        fmt::format("serving {} export{}", homes_.size(), homes_.size() == 1 ? "" : "s");
+    base::log::info("{}", serving);
+    service_manager_.ready(serving);
 }
 
 void Daemon::reload() {
@@ -111,6 +107,7 @@ void Daemon::shut_down() {
         return;
     }
     base::log::info("shutting down");
+    service_manager_.stopping();
     nbd_.stop({});
     const base::Duration grace = configuration_.shutdown_timeout;
     for (const auto &home : homes_)

@@ -6,6 +6,8 @@
 #include "command/maps.hpp"
 #include "config/config.hpp"
 #include "daemon/map_home.hpp"
+#include "daemon/service_manager.hpp"
+#include "daemon/sockets.hpp"
 #include "io/worker.hpp"
 #include "nbd/server.hpp"
 
@@ -22,8 +24,9 @@ class Signals;
 /// The folder is `daemon`; its namespace is not, because unistd.h has a function of that name.
 class Daemon final : private command::Maps, private nbd::Exports, private MapHomeObserver {
 public:
-    /// Opens the sockets and starts the workers. Throws base::Error; then nothing is left behind.
-    explicit Daemon(const config::Config &configuration);
+    /// Opens the sockets, beside those that were handed over. Throws base::Error; then nothing is left
+    /// behind.
+    explicit Daemon(const config::Config &configuration, ActivatedSockets sockets = {});
     ~Daemon();
 
     /// Serves until SIGTERM or SIGINT, then ends in an orderly way, within shutdown_timeout. False when it
@@ -69,6 +72,7 @@ private:
 
     const config::Config configuration_;
     io::Worker control_;
+    ServiceManager service_manager_;
     command::EventFeed feed_;
     std::vector<std::unique_ptr<Loop>> loops_;
     std::vector<std::unique_ptr<Home>> homes_;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "io/fd_watch.hpp"
-#include "nbd/socket.hpp"
+#include "io/socket.hpp"
 
 #include <cstdint>
 #include <span>
@@ -21,7 +21,7 @@ public:
         gone,
     };
 
-    Channel(io::Worker &worker, Socket socket)
+    Channel(io::Worker &worker, io::Socket socket)
         : watch_(worker, socket.release()) {}
 
     /// Never wait. Bytes, 0 at the end of the stream, or -1 with errno: EAGAIN means wait_read(),
@@ -39,7 +39,7 @@ public:
     void finish_sending() noexcept;
     void close() noexcept { watch_.close(); }
     /// Gives the connection to another worker; nothing is waited for any more.
-    [[nodiscard]] Socket release() noexcept { return Socket(watch_.release()); }
+    [[nodiscard]] io::Socket release() noexcept { return io::Socket(watch_.release()); }
 
 private:
     io::FdWatch watch_;

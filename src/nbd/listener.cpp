@@ -22,7 +22,7 @@ bool concerns_one_connection(int error) noexcept {
 }
 } // namespace
 
-Listener::Listener(io::Worker &worker, Owner &owner, ListeningSocket socket)
+Listener::Listener(io::Worker &worker, Owner &owner, io::ListeningSocket socket)
     : owner_(owner)
     , socket_(std::move(socket))
     , watch_(worker, socket_.socket.release())
@@ -46,7 +46,7 @@ void Listener::accept_batch() noexcept {
         const int fd = ::accept4(watch_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             complained_ = false;
-            owner_.accepted(Socket(fd));
+            owner_.accepted(io::Socket(fd));
             continue;
         }
         if (errno == EAGAIN)

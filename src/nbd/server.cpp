@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "io/worker.hpp"
+#include "nbd/socket.hpp"
 
 #include <utility>
 
@@ -24,29 +25,16 @@ Server::~Server() {
     bury();
 }
 
-void Server::listen_unix(const std::string &path, mode_t mode) {
-    Listener::Owner &owner = *this;
-    listeners_.push_back(std::make_unique<Listener>(control_, owner, ListeningSocket::open_unix(path, mode)));
-}
-
-void Server::listen_tcp(const std::string &host, std::uint16_t port) {
-    Listener::Owner &owner = *this;
-    for (ListeningSocket &socket : ListeningSocket::open_tcp(host, port))
-        listeners_.push_back(std::make_unique<Listener>(control_, owner, std::move(socket)));
-}
-
-std::vector<std::string> Server::addresses() const {
-    std::vector<std::string> names;
-    for (const auto &listener : listeners_)
-        names.push_back(listener->name());
-    return names;
+void Server::listen(io::ListeningSocket socket) {
+    Listener::Owner &owner = *this; // private base: make_unique could not convert
+    listeners_.push_back(std::make_unique<Listener>(control_, owner, std::move(socket)));
 }
 
 bool Server::has_room() const noexcept {
     return !paused_ && handshakes_ < limits_.handshakes && !limit_->full();
 }
 
-void Server::accepted(Socket socket) {
+void Server::accepted(io::Socket socket) {
     prepare_accepted(socket.fd());
     Connection connection{limit_->take(), std::move(socket), {}, {}};
     connection.peer = peer_text(connection.socket.fd());

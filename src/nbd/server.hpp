@@ -26,12 +26,8 @@ public:
     /// Closes at once what is still being negotiated. Sessions are not touched.
     ~Server();
 
-    /// Begin to listen; throw base::Error when that cannot be.
-    void listen_unix(const std::string &path, mode_t mode);
-    /// Empty host: all addresses. Port 0: any free one, see addresses().
-    void listen_tcp(const std::string &host, std::uint16_t port);
-    /// What is listened on, with the ports really taken.
-    [[nodiscard]] std::vector<std::string> addresses() const;
+    /// Begins to accept on the socket.
+    void listen(io::ListeningSocket socket);
 
     /// From here to resume() those who connect wait in the sockets' backlog.
     void pause() noexcept { paused_ = true; }
@@ -46,7 +42,7 @@ public:
 
 private:
     [[nodiscard]] bool has_room() const noexcept override;
-    void accepted(Socket socket) override;
+    void accepted(io::Socket socket) override;
     void negotiated(Negotiation &negotiation, Connection connection) override;
     void failed(Negotiation &negotiation) noexcept override;
     void room_again() noexcept;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "io/socket.hpp"
 #include "nbd/connection_limit.hpp"
 #include "nbd/handshake.hpp"
-#include "nbd/socket.hpp"
 
 #include <memory>
 #include <string>
@@ -16,7 +16,7 @@ class ExportSessions;
 struct Connection {
     // First, so that it is freed last: the place is free when the descriptor is.
     ConnectionLimit::Slot slot;
-    Socket socket;
+    io::Socket socket;
     std::string peer;
     Handshake::Result negotiated{};
 };

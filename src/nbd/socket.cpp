@@ -6,7 +6,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include <linux/vm_sockets.h> // after sys/socket.h, which it needs
 
 namespace nbd {
 
@@ -45,19 +46,6 @@ int family_of(int fd) noexcept {
 
 } // namespace
 
-Socket &Socket::operator=(Socket &&other) noexcept {
-    if (this != &other) {
-        close();
-        fd_ = other.release();
-    }
-    return *this;
-}
-
-void Socket::close() noexcept {
-    if (fd_ >= 0)
-        ::close(std::exchange(fd_, -1));
-}
-
 void prepare_accepted(int fd) noexcept {
     const int family = family_of(fd);
     if (family == AF_UNIX)
@@ -82,7 +70,14 @@ std::string peer_text(int fd) {
         ::inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
         return fmt::format("[{}]:{}", host, ntohs(v6.sin6_port));
     }
-    return "unix";
+    if (address.ss_family == AF_VSOCK) {
+        const auto &vsock = reinterpret_cast<const sockaddr_vm &>(address);
+        return fmt::format("vsock:{}:{}", vsock.svm_cid, vsock.svm_port);
+    }
+    ucred credentials{};
+    length = sizeof credentials;
+    ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length);
+    return fmt::format("unix:{}", credentials.pid);
 }
 
 } // namespace nbd

@@ -108,8 +108,10 @@ public:
         maps.add("mpatha");
         maps.add("mpathb");
         server.emplace(worker, maps, limits);
-        server->listen_unix(path());
-        port = server->listen_tcp("127.0.0.1", 0);
+        server->listen(io::ListeningSocket::open_unix(path()));
+        io::ListeningSocket tcp = std::move(io::ListeningSocket::open_tcp("127.0.0.1", 0).front());
+        port = static_cast<std::uint16_t>(std::stoi(tcp.name.substr(tcp.name.rfind(':') + 1)));
+        server->listen(std::move(tcp));
         thread_ = std::thread([this] { worker.run(); });
     }
     ~Console() {

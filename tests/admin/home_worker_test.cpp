@@ -53,7 +53,7 @@ TEST_CASE("every wait sees its event, and sessions may close while their steps a
     io::Worker home;
     HomeWorkerMaps maps(control, home);
     std::optional<admin::Server> server(std::in_place, control, maps);
-    server->listen_unix(directory + "/s");
+    server->listen(io::ListeningSocket::open_unix(directory + "/s"));
     std::thread control_thread([&] { control.run(); });
     std::thread home_thread([&] { home.run(); });
 

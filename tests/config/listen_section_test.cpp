@@ -68,9 +68,44 @@ TEST_CASE("a wrong unix socket is reported") {
           "t.yaml:1:27: mode: '07777' is not a file mode (example: \"0660\")");
 }
 
-TEST_CASE("an entry is either unix or tcp") {
-    CHECK(error_of("unix: /x, tcp: :1") == "t.yaml:1:10: listen: an entry needs either 'unix' or 'tcp'");
-    CHECK(error_of("") == "t.yaml:1:10: listen: an entry needs either 'unix' or 'tcp'");
+TEST_CASE("an abstract unix socket begins with @ and has no file") {
+    const auto sockets = listeners("{unix: \"@name\"}");
+    CHECK(sockets.at(0).is_unix());
+    CHECK(sockets.at(0).unix_path == "@name");
+    CHECK(error_of("unix: \"@name\", mode: \"0660\"") == "t.yaml:1:32: mode: an abstract socket has no file");
+}
+
+TEST_CASE("a unix socket's file has an owner and a group, by name or number") {
+    const auto sockets = listeners("{unix: /x, owner: root, group: 123}, {unix: /y}");
+    CHECK(sockets.at(0).owner == 0);
+    CHECK(sockets.at(0).group == 123);
+    CHECK_FALSE(sockets.at(1).owner);
+    CHECK_FALSE(sockets.at(1).group);
+    CHECK(error_of("unix: /x, owner: no-such-user") == "t.yaml:1:28: owner: there is no user 'no-such-user'");
+    CHECK(error_of("unix: /x, group: no-such-group") ==
+          "t.yaml:1:28: group: there is no group 'no-such-group'");
+    CHECK(error_of("tcp: :1, group: root") == "t.yaml:1:27: group: belongs to a unix socket");
+}
+
+TEST_CASE("vsock has a port and perhaps a CID") {
+    const auto sockets = listeners("{vsock: 10809}, {vsock: \"2:4294967294\"}");
+    CHECK(sockets.at(0).kind == config::Listener::Kind::vsock);
+    CHECK_FALSE(sockets.at(0).cid);
+    CHECK(sockets.at(0).port == 10809);
+    CHECK(sockets.at(0).text() == "vsock:10809");
+    CHECK(sockets.at(1).cid == 2);
+    CHECK(sockets.at(1).port == 4294967294);
+    CHECK(sockets.at(1).text() == "vsock:2:4294967294");
+    for (const char *wrong : {"x", "\"1:\"", "\":1\"", "4294967295", "\"1:2:3\"", "-1"})
+        CHECK(error_of(fmt::format("vsock: {}", wrong)).find("is neither a port nor CID:PORT") !=
+              std::string::npos);
+    CHECK(errors("listen: [{tcp: :1}]\nadmin: [{vsock: 1}]\n").size() == 1);
+}
+
+TEST_CASE("an entry is one of unix, tcp and vsock") {
+    CHECK(error_of("unix: /x, tcp: :1") ==
+          "t.yaml:1:10: listen: an entry needs one of 'unix', 'tcp' and 'vsock'");
+    CHECK(error_of("") == "t.yaml:1:10: listen: an entry needs one of 'unix', 'tcp' and 'vsock'");
     CHECK(error_of("tcp: :1, mode: \"0660\"") == "t.yaml:1:26: mode: belongs to a unix socket");
     CHECK(errors("listen: [/x]") ==
           Lines{"t.yaml:1:10: listen: expected a mapping (key: value), not a single value"});

@@ -38,9 +38,11 @@ void serve(int argc, char **argv) {
     const OneExport exports(std::make_shared<nbd::ExportInfo>(nbd::ExportInfo{
         .name = "memory", .description = "a disk in memory", .geometry = geometry, .home = sessions.home()}));
     nbd::Server server(worker, exports);
-    server.listen_unix(argv[1], 0666);
+    server.listen(io::ListeningSocket::open_unix(argv[1], {0666}));
     if (argc > 5)
-        server.listen_tcp(argv[4], static_cast<std::uint16_t>(std::atoi(argv[5])));
+        for (io::ListeningSocket &socket :
+             io::ListeningSocket::open_tcp(argv[4], static_cast<std::uint16_t>(std::atoi(argv[5]))))
+            server.listen(std::move(socket));
     worker.run();
 }
 

@@ -48,7 +48,7 @@ public:
     int connect(const nbd::Agreement &agreement = {}) {
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-        sessions.home()->adopt({{}, nbd::Socket(ends[0]), "test", {info, agreement}});
+        sessions.home()->adopt({{}, io::Socket(ends[0]), "test", {info, agreement}});
         return ends[1];
     }
     /// Waits until `condition` holds on the worker; false after five seconds.
@@ -190,7 +190,7 @@ public:
 
 private:
     const nbd::Agreement agreement_;
-    nbd::Socket socket_;
+    io::Socket socket_;
 };
 
 inline wire::RequestHeader request(wire::Command command, std::uint64_t offset = 0, std::uint32_t length = 0,
