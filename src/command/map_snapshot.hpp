@@ -33,4 +33,16 @@ struct MapSnapshot {
     std::uint64_t in_doubt = 0; ///< writes sent and not answered by a path since lost (design D3)
 };
 
+/// A client that has a map's export open.
+struct ClientSnapshot {
+    std::uint64_t number = 0; ///< for `kick`
+    std::string peer;
+    std::string export_name;
+    std::uint64_t requests = 0; ///< ever
+    std::uint64_t read_bytes = 0;
+    std::uint64_t written_bytes = 0;
+    std::uint64_t in_flight = 0;
+    std::chrono::seconds connected{0};
+};
+
 } // namespace command

@@ -35,6 +35,10 @@ public:
     /// A line for each rule in force.
     [[nodiscard]] virtual std::vector<std::string> injected_rules(const std::string &path) = 0;
 
+    [[nodiscard]] virtual std::vector<ClientSnapshot> clients() const = 0;
+    /// Hangs up on a client; false when the map has none of that number.
+    virtual bool kick(std::uint64_t client) = 0;
+
 protected:
     ~MapAccess() = default;
 };

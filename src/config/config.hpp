@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "base/address_range.hpp"
 #include "base/keys.hpp"
 #include "base/log.hpp"
 #include "config/problem.hpp"
@@ -50,6 +51,7 @@ struct Path {
 enum class Cache { shared, independent };
 enum class Reinstate { automatic, manual };
 enum class Eio { path, verify };
+enum class Access { shared, exclusive, read_only };
 
 struct Map {
     Where where;       ///< of its name
@@ -59,6 +61,10 @@ struct Map {
     std::string table;
     std::string description;
     bool read_only = false;
+    bool listed = true;
+    Access access = Access::shared;
+    std::size_t max_clients = 0;                  ///< 0: no bound
+    std::vector<base::AddressRange> allow;        ///< empty: everybody
     std::chrono::milliseconds no_path_timeout{0}; ///< 0: never
     std::optional<std::uint64_t> size_bytes;      ///< a multiple of 512
     std::optional<Cache> cache;                   ///< nothing: decided by the paths (design D4)

@@ -13,6 +13,7 @@ namespace config {
 namespace {
 
 constexpr Range sizes{512, std::numeric_limits<std::int64_t>::max()};
+constexpr Range client_counts{1, 1'000'000};
 constexpr Range group_numbers{1, 1024};
 constexpr Range retry_counts{1, 50};
 constexpr std::uint64_t sector_bytes = 512;
@@ -34,6 +35,7 @@ public:
         map_.where = map_.table_where = reading_.where(name_);
         map_.name = name_.text;
         read_options();
+        read_clients();
         read_table_keys();
         read_table();
         refuse_later_keys(section_, "map", reading_);
@@ -63,6 +65,35 @@ private:
             map_.reinstate = Reinstate::manual;
         if (section_.choice("eio", {"path", "verify"}) == "verify")
             map_.eio = Eio::verify;
+    }
+
+    /// Whom the export is for.
+    void read_clients() {
+        map_.listed = section_.boolean("listed").value_or(true);
+        map_.max_clients = section_.number("max_clients", client_counts).value_or(0);
+        const auto access = section_.choice("access", {"shared", "exclusive", "read-only"});
+        if (access == "exclusive")
+            map_.access = Access::exclusive;
+        else if (access == "read-only")
+            map_.access = Access::read_only;
+        const Node *allow = section_.find("allow");
+        if (allow == nullptr)
+            return;
+        for (const Node *item : items_of(*allow, "allow", reading_))
+            read_allowed(*item);
+        if (allow->kind == Node::Kind::empty || (allow->kind == Node::Kind::sequence && allow->items.empty()))
+            reading_.problem(*allow, "allow: nobody may connect then; list addresses, or leave it out");
+    }
+
+    void read_allowed(const Node &item) {
+        const std::optional<std::string> text = text_of(item, "allow", reading_);
+        if (!text)
+            return;
+        try {
+            map_.allow.push_back(base::AddressRange::parse(*text));
+        } catch (const base::Error &error) {
+            reading_.problem(item, "allow: {}", error.what());
+        }
     }
 
     void read_table_keys() {

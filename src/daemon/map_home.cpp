@@ -65,6 +65,8 @@ void MapHome::publish() {
     info->name = plan_.name;
     info->description = plan_.description;
     info->geometry = map_.geometry();
+    info->policy = plan_.policy;
+    info->geometry.read_only |= plan_.policy.access == nbd::ExportPolicy::Access::read_only;
     info->home = sessions_.home();
     info->ready = loaded_ && info->geometry.size != 0;
     if (!info->ready)
@@ -141,6 +143,22 @@ void MapHome::remove_injected(const std::string &path) { require_path(path).remo
 
 std::vector<std::string> MapHome::injected_rules(const std::string &path) {
     return require_path(path).rules();
+}
+
+std::vector<command::ClientSnapshot> MapHome::clients() const {
+    std::vector<command::ClientSnapshot> result;
+    sessions_.for_each([this, &result](const nbd::Session &session) {
+        const base::Duration connected = sessions_.worker().now() - session.begin();
+        result.push_back({.number = session.client().number,
+                          .peer = session.client().peer,
+                          .export_name = plan_.name,
+                          .requests = session.traffic().requests,
+                          .read_bytes = session.traffic().read_bytes,
+                          .written_bytes = session.traffic().written_bytes,
+                          .in_flight = session.in_flight(),
+                          .connected = std::chrono::duration_cast<std::chrono::seconds>(connected)});
+    });
+    return result;
 }
 
 void MapHome::close(base::Duration grace) {

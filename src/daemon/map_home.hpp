@@ -35,6 +35,7 @@ struct MapPlan {
     std::vector<PathPlan> paths; ///< in the order of the table, each once
     std::size_t buffer_memory;   ///< this map's share
     nbd::SessionLimits limits;
+    nbd::ExportPolicy policy;
 };
 
 /// Hears of a map, on the map's worker: whoever implements it hops to the control loop by itself.
@@ -73,6 +74,8 @@ public:
     void inject(const std::string &path, std::string_view rule) override;
     void remove_injected(const std::string &path) override;
     [[nodiscard]] std::vector<std::string> injected_rules(const std::string &path) override;
+    [[nodiscard]] std::vector<command::ClientSnapshot> clients() const override;
+    bool kick(std::uint64_t client) override { return sessions_.kick(client); }
 
 private:
     struct OwnPath {

@@ -75,6 +75,25 @@ std::vector<backend::FaultSpec> faults_of(const config::Path &path) {
     return faults;
 }
 
+nbd::ExportPolicy plan_policy(const config::Map &map) {
+    nbd::ExportPolicy policy;
+    policy.listed = map.listed;
+    policy.max_clients = map.max_clients;
+    policy.allow = map.allow;
+    switch (map.access) {
+    case config::Access::shared:
+        policy.access = nbd::ExportPolicy::Access::shared;
+        break;
+    case config::Access::exclusive:
+        policy.access = nbd::ExportPolicy::Access::exclusive;
+        break;
+    case config::Access::read_only:
+        policy.access = nbd::ExportPolicy::Access::read_only;
+        break;
+    }
+    return policy;
+}
+
 MapPlan plan_map(const config::Map &map, const config::Config &configuration, config::Problems &problems) {
     const config::PathNames names(configuration.paths);
     const auto table = parse_table({map, names});
@@ -101,6 +120,7 @@ MapPlan plan_map(const config::Map &map, const config::Config &configuration, co
     plan.expected.reinstate = map.reinstate == config::Reinstate::automatic;
     plan.buffer_memory = configuration.limits.buffer_memory_bytes / configuration.maps.size();
     plan.limits.requests_per_connection = configuration.limits.requests_per_connection;
+    plan.policy = plan_policy(map);
     check_cache(map, *table, plan.options.independent_caches, problems);
     return plan;
 }

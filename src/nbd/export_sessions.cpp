@@ -36,12 +36,15 @@ void ExportSessions::add(Connection connection) {
     session->start();
 }
 
-void ExportSessions::count(const SessionRequest &request) noexcept {
-    ++counters_.requests;
-    if (request.operation == block::Operation::read)
-        counters_.read_bytes += request.length;
-    else if (request.operation == block::Operation::write)
-        counters_.written_bytes += request.length;
+bool ExportSessions::kick(std::uint64_t client) noexcept {
+    Session *found = nullptr;
+    sessions_.for_each([&found, client](Session &session) {
+        if (session.client().number == client)
+            found = &session;
+    });
+    if (found != nullptr)
+        found->hang_up("kicked");
+    return found != nullptr;
 }
 
 void ExportSessions::drop_held(const Session &session) noexcept {

@@ -22,13 +22,10 @@ struct SessionLimits {
     base::Duration farewell = std::chrono::milliseconds(100);
 };
 
-struct SessionCounters {
+struct SessionCounters : Traffic {
     std::uint64_t sessions = 0; ///< ever
-    std::uint64_t requests = 0; ///< given to the device
-    std::uint64_t read_bytes = 0;
-    std::uint64_t written_bytes = 0;
-    std::uint64_t refused = 0; ///< answered with an error by validation or shutdown
-    std::uint64_t failed = 0;  ///< answered with the device's error
+    std::uint64_t refused = 0;  ///< answered with an error by validation or shutdown
+    std::uint64_t failed = 0;   ///< answered with the device's error
 };
 
 /// All sessions of one export, on its home worker: owns them and what they share. Made, used and destroyed
@@ -58,6 +55,13 @@ public:
     void shut_down(base::Duration grace, base::Delegate<> closed);
 
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
+    /// `step` is called with every session that is not at its end, in the order they came.
+    template <typename Step>
+    void for_each(Step step) const {
+        sessions_.for_each([&step](const Session &session) { step(session); });
+    }
+    /// Hangs up on the client of that number; false when it is not here.
+    bool kick(std::uint64_t client) noexcept;
     [[nodiscard]] const SessionCounters &counters() const noexcept { return counters_; }
 
     // For the sessions.
@@ -68,7 +72,6 @@ public:
     [[nodiscard]] base::ObjectPool<SessionRequest> &requests() noexcept { return requests_; }
     [[nodiscard]] const SessionLimits &limits() const noexcept { return limits_; }
     [[nodiscard]] SessionCounters &counters() noexcept { return counters_; }
-    void count(const SessionRequest &request) noexcept;
     void drop_held(const Session &session) noexcept;
     /// The session is closed and has nothing in flight: it is destroyed soon.
     void ended(Session &session) noexcept;

@@ -3,6 +3,7 @@
 
 #include "block/device.hpp"
 #include "nbd/agreement.hpp"
+#include "nbd/export_policy.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -20,6 +21,7 @@ struct ExportInfo {
     std::string name; ///< the canonical one, not the alias a client asked for
     std::string description{};
     block::Geometry geometry{};
+    ExportPolicy policy{};
     bool ready = true;
     std::string why_not{}; ///< when not ready: told to the client
     /// Where its sessions live; may be null only while not ready. Shared: snapshots outlive a reload.
@@ -36,6 +38,19 @@ public:
 
 protected:
     ~Exports() = default;
+};
+
+/// The client of a negotiation, whom an export may be closed to. Called on the control worker only.
+class Visitor {
+public:
+    /// Whether the export is for it at all, full or not.
+    [[nodiscard]] virtual bool may_open(const ExportInfo &info) const = 0;
+    /// Takes one of the export's places, or says why there is none. A place that is just being left may take
+    /// a moment: then `wait` is set, and it is to be asked again.
+    [[nodiscard]] virtual std::string_view enter(const ExportInfo &info, bool &wait) = 0;
+
+protected:
+    ~Visitor() = default;
 };
 
 /// The flags of the transmission phase; equal on all connections of an export that agreed upon the same.

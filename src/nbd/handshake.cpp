@@ -108,6 +108,8 @@ Handshake::Verdict Handshake::take_option_header(std::vector<std::byte> &out) {
 
 Handshake::Verdict Handshake::answer(std::vector<std::byte> &out) {
     const Verdict verdict = choose(out);
+    if (verdict == Verdict::wait)
+        return verdict;
     if (option_ != Option::info)
         last_info_.reset();
     expect(State::option_header, wire::option_header_size);
@@ -161,8 +163,11 @@ Handshake::Verdict Handshake::export_name(OptionReplies &replies) {
     if (shutting_down_ || !is_export_name(name) || agreement_.dialect == wire::Dialect::extended)
         return Verdict::hang_up;
     std::shared_ptr<const ExportInfo> found = exports_.find(name);
-    if (found == nullptr || !found->ready)
+    if (found == nullptr || !found->ready || !visitor_.may_open(*found))
         return Verdict::hang_up;
+    bool wait = false;
+    if (!visitor_.enter(*found, wait).empty())
+        return wait ? Verdict::wait : Verdict::hang_up;
     const Agreement agreement = agreement_for(*found);
     replies.export_name(*found, transmission_flags(found->geometry, agreement), zeroes_);
     result_ = {std::move(found), agreement};
@@ -223,7 +228,8 @@ void Handshake::list(OptionReplies &replies) {
     }
     const auto all = exports_.list();
     for (const auto &info : all)
-        replies.server(*info);
+        if (info->policy.listed && visitor_.may_open(*info))
+            replies.server(*info);
     replies.ack(option_);
     listed_ = std::max(listed_, all.size());
 }
@@ -241,6 +247,14 @@ Handshake::Verdict Handshake::info(OptionReplies &replies) {
     const std::shared_ptr<const ExportInfo> found = look_up_ready(request.name, replies);
     if (found == nullptr)
         return Verdict::more;
+    bool wait = false;
+    const std::string_view full = option_ == Option::go ? visitor_.enter(*found, wait) : std::string_view();
+    if (wait)
+        return Verdict::wait;
+    if (!full.empty()) {
+        replies.error(option_, OptionReply::policy, full);
+        return Verdict::more;
+    }
     describe(replies, request, *found);
     replies.ack(option_);
     if (option_ != Option::go)
@@ -282,13 +296,18 @@ bool Handshake::parse_info(InfoRequest &request) const {
     return true;
 }
 
-/// Null when the client was told why it cannot have it.
+// Null when the client was told why it cannot have it.
 std::shared_ptr<const ExportInfo> Handshake::look_up_ready(std::string_view name, OptionReplies &replies) {
     std::shared_ptr<const ExportInfo> found = look_up(name);
-    if (found != nullptr && found->ready)
+    if (found == nullptr)
+        replies.error(option_, OptionReply::unknown, "no such export");
+    else if (!visitor_.may_open(*found))
+        replies.error(option_, OptionReply::policy, "the export is not for this client");
+    else if (!found->ready)
+        // "The requested export is not available" is this error's meaning, and qemu shows the text with it.
+        replies.error(option_, OptionReply::unknown, found->why_not);
+    else
         return found;
-    // "The requested export is not available" is this error's meaning, and qemu shows the text with it.
-    replies.error(option_, OptionReply::unknown, found == nullptr ? "no such export" : found->why_not);
     return nullptr;
 }
 

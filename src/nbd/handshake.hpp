@@ -21,6 +21,7 @@ class Handshake {
 public:
     enum class Verdict {
         more,         ///< send what is in `out`, then give more bytes
+        wait,         ///< call again() in a moment, before any more bytes
         transmission, ///< send what is in `out`, then a session goes on with result()
         hang_up,      ///< send what is in `out`, then close
     };
@@ -31,8 +32,9 @@ public:
         Agreement agreement;
     };
 
-    explicit Handshake(const Exports &exports) noexcept
-        : exports_(exports) {}
+    Handshake(const Exports &exports, Visitor &visitor) noexcept
+        : exports_(exports)
+        , visitor_(visitor) {}
 
     /// Says hello: to be sent before anything is received.
     void greet(std::vector<std::byte> &out) const;
@@ -40,6 +42,8 @@ public:
     [[nodiscard]] std::size_t wanted() const noexcept;
     /// Takes at most wanted() bytes.
     Verdict receive(std::span<const std::byte> bytes, std::vector<std::byte> &out);
+    /// After Verdict::wait.
+    Verdict again(std::vector<std::byte> &out) { return answer(out); }
     /// From now on options are answered ERR_SHUTDOWN.
     void shut_down() noexcept { shutting_down_ = true; }
 
@@ -67,6 +71,7 @@ private:
     std::shared_ptr<const ExportInfo> look_up_ready(std::string_view name, OptionReplies &replies);
 
     const Exports &exports_;
+    Visitor &visitor_;
     State state_ = State::client_flags;
     std::vector<std::byte> stored_;
     std::size_t needed_ = 4; ///< bytes the present state still lacks

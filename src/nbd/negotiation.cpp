@@ -13,15 +13,20 @@ namespace nbd {
 namespace {
 constexpr base::Duration time_to_leave = std::chrono::seconds(1);
 constexpr std::size_t most_at_once = 16384;
+// A client that has just left gives its place back within this time, wherever it was served.
+constexpr base::Duration ask_interval = std::chrono::milliseconds(20);
+constexpr int most_asked = 25;
 } // namespace
 
-Negotiation::Negotiation(io::Worker &worker, Owner &owner, const Exports &exports, Connection connection,
-                         base::Duration deadline)
+Negotiation::Negotiation(io::Worker &worker, Owner &owner, const Exports &exports, ConnectionLimit &limit,
+                         Connection connection, base::Duration deadline)
     : owner_(owner)
+    , limit_(limit)
     , connection_(std::move(connection))
     , channel_(worker, std::move(connection_.socket))
-    , handshake_(exports)
-    , deadline_(worker, base::Delegate<>::to<&Negotiation::too_late>(*this)) {
+    , handshake_(exports, *this)
+    , deadline_(worker, base::Delegate<>::to<&Negotiation::too_late>(*this))
+    , again_(worker, base::Delegate<>::to<&Negotiation::ask_again>(*this)) {
     handshake_.greet(reply_);
     if (deadline > base::Duration::zero())
         deadline_.start_in(deadline);
@@ -30,6 +35,28 @@ Negotiation::Negotiation(io::Worker &worker, Owner &owner, const Exports &export
 void Negotiation::shut_down() {
     handshake_.shut_down();
     deadline_.start_in(time_to_leave);
+}
+
+bool Negotiation::may_open(const ExportInfo &info) const {
+    const auto has_client = [this](const base::AddressRange &range) {
+        return range.contains(connection_.client.address);
+    };
+    return info.policy.allow.empty() || std::ranges::any_of(info.policy.allow, has_client);
+}
+
+std::string_view Negotiation::enter(const ExportInfo &info, bool &wait) {
+    const std::string_view full = limit_.enter(connection_.slot, info, connection_.client);
+    wait = !full.empty() && ++asked_ < most_asked;
+    if (!full.empty() && !wait) {
+        asked_ = 0;
+        base::log::info("client {} of export '{}' refused: {}", connection_.client.peer, info.name, full);
+    }
+    return full;
+}
+
+void Negotiation::ask_again() noexcept {
+    verdict_ = handshake_.again(reply_);
+    go_on();
 }
 
 // Sends what is to be sent before it takes anything more, so a peer that does not read cannot make us
@@ -47,6 +74,10 @@ void Negotiation::go_on() noexcept {
         }
         if (verdict_ == Handshake::Verdict::hang_up) {
             end();
+            return;
+        }
+        if (verdict_ == Handshake::Verdict::wait) {
+            again_.start_in(ask_interval);
             return;
         }
         if (!receive())
@@ -92,8 +123,9 @@ bool Negotiation::receive() {
 }
 
 void Negotiation::end() noexcept {
-    base::log::debug("client {} left during negotiation", connection_.peer);
+    base::log::debug("client {} left during negotiation", connection_.client.peer);
     deadline_.cancel();
+    again_.cancel();
     channel_.close();
     owner_.failed(*this);
 }

@@ -11,7 +11,7 @@ namespace nbd {
 
 /// One accepted connection until it enters transmission: a Handshake on a socket, under a deadline. On the
 /// control worker, owned by the server, which hears of its end by negotiated() or failed().
-class Negotiation : public base::ListHook {
+class Negotiation final : public base::ListHook, Visitor {
 public:
     class Owner {
     public:
@@ -25,8 +25,8 @@ public:
     };
 
     /// `deadline` 0: none.
-    Negotiation(io::Worker &worker, Owner &owner, const Exports &exports, Connection connection,
-                base::Duration deadline);
+    Negotiation(io::Worker &worker, Owner &owner, const Exports &exports, ConnectionLimit &limit,
+                Connection connection, base::Duration deadline);
 
     /// Sends the greeting.
     void start() { go_on(); }
@@ -34,13 +34,18 @@ public:
     void shut_down();
 
 private:
+    [[nodiscard]] bool may_open(const ExportInfo &info) const override;
+    [[nodiscard]] std::string_view enter(const ExportInfo &info, bool &wait) override;
+
     void go_on() noexcept;
+    void ask_again() noexcept;
     bool send_reply();
     bool receive();
     void too_late() noexcept { end(); }
     void end() noexcept;
 
     Owner &owner_;
+    ConnectionLimit &limit_;
     Connection connection_;
     Channel channel_;
     Handshake handshake_;
@@ -48,6 +53,8 @@ private:
     std::vector<std::byte> reply_;
     std::size_t sent_ = 0;
     base::Timer deadline_;
+    int asked_ = 0;     ///< how often for a place in a full export
+    base::Timer again_; ///< until it asks the next time
 };
 
 } // namespace nbd

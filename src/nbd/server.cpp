@@ -36,18 +36,19 @@ bool Server::has_room() const noexcept {
 
 void Server::accepted(io::Socket socket) {
     prepare_accepted(socket.fd());
-    Connection connection{limit_->take(), std::move(socket), {}, {}};
-    connection.peer = peer_text(connection.socket.fd());
+    Client client = client_of(socket.fd(), ++last_client_);
+    Connection connection{limit_->take(), std::move(socket), std::move(client), {}};
     // Owned by the list from here to bury().
     auto *negotiation =
-        new Negotiation(control_, *this, exports_, std::move(connection), limits_.handshake_timeout);
+        new Negotiation(control_, *this, exports_, *limit_, std::move(connection), limits_.handshake_timeout);
     negotiations_.push_back(*negotiation);
     ++handshakes_;
     negotiation->start();
 }
 
 void Server::negotiated(Negotiation &negotiation, Connection connection) {
-    base::log::debug("client {} opened export '{}'", connection.peer, connection.negotiated.info->name);
+    base::log::debug("client {} opened export '{}'", connection.client.peer,
+                     connection.negotiated.info->name);
     const std::shared_ptr<SessionHome> home = connection.negotiated.info->home;
     if (home != nullptr)
         home->adopt(std::move(connection));

@@ -56,6 +56,7 @@ private:
     base::List<Negotiation> negotiations_;
     base::List<Negotiation> ended_;
     std::size_t handshakes_ = 0;
+    std::uint64_t last_client_ = 0;
     bool paused_ = false;
     base::Delegate<> stopped_;
     base::Task burial_;

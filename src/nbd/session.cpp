@@ -30,6 +30,7 @@ Session::Session(ExportSessions &owner, Connection connection, std::uint64_t los
     , geometry_(connection_.negotiated.info->geometry)
     , agreement_(connection_.negotiated.agreement)
     , loss_epoch_(loss_epoch)
+    , begin_(owner.worker().now())
     , channel_(owner.worker(), std::move(connection_.socket))
     , input_(owner.blocks(), wire::request_size_of(agreement_.dialect))
     , output_({agreement_.dialect, std::min(largest_chunk, std::size_t{geometry_.maximum_payload})})
@@ -246,7 +247,8 @@ Refusal Session::read_context_list(SessionRequest &request) const noexcept {
 }
 
 void Session::submit(SessionRequest &request) noexcept {
-    owner_.count(request);
+    traffic_.count(request);
+    owner_.counters().count(request);
     ++in_device_;
     request.push(*this);
     owner_.device().submit(request);

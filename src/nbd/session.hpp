@@ -6,6 +6,7 @@
 #include "nbd/reply_writer.hpp"
 #include "nbd/request_stream.hpp"
 #include "nbd/session_home.hpp"
+#include "nbd/traffic.hpp"
 #include "nbd/validation.hpp"
 
 namespace nbd {
@@ -30,7 +31,11 @@ public:
     void completed(block::Request &request, block::Status status) noexcept override;
     [[nodiscard]] bool abandoned() const noexcept override { return gone_; }
 
-    [[nodiscard]] const std::string &peer() const noexcept { return connection_.peer; }
+    [[nodiscard]] const Client &client() const noexcept { return connection_.client; }
+    [[nodiscard]] const Traffic &traffic() const noexcept { return traffic_; }
+    /// Requests whose reply has not left completely.
+    [[nodiscard]] std::size_t in_flight() const noexcept { return requests_; }
+    [[nodiscard]] base::TimePoint begin() const noexcept { return begin_; }
 
 private:
     enum class State {
@@ -82,6 +87,7 @@ private:
     const block::Geometry geometry_;
     const Agreement agreement_;
     const std::uint64_t loss_epoch_;
+    const base::TimePoint begin_;
     Channel channel_;
     RequestStream input_;
     ReplyWriter output_;
@@ -93,6 +99,7 @@ private:
     bool output_blocked_ = false; ///< until the socket takes more
     std::size_t requests_ = 0;    ///< from header to the last byte of the reply
     std::size_t in_device_ = 0;
+    Traffic traffic_;
     std::size_t owed_bytes_ = 0;          ///< of reads and extents, from header to the last byte of the reply
     SessionRequest *receiving_ = nullptr; ///< its payload is coming in
     SessionRequest *refused_ = nullptr;   ///< its payload is being dropped

@@ -109,7 +109,7 @@ void Session::drop_held() noexcept {
 void Session::hang_up(std::string_view why) noexcept {
     if (state_ == State::closed)
         return;
-    base::log::debug("client {} of export '{}': {}", peer(), connection_.negotiated.info->name, why);
+    base::log::debug("client {} of export '{}': {}", client().peer, connection_.negotiated.info->name, why);
     close();
 }
 

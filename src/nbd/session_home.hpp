@@ -2,11 +2,11 @@
 #pragma once
 
 #include "io/socket.hpp"
+#include "nbd/client.hpp"
 #include "nbd/connection_limit.hpp"
 #include "nbd/handshake.hpp"
 
 #include <memory>
-#include <string>
 
 namespace nbd {
 
@@ -17,7 +17,7 @@ struct Connection {
     // First, so that it is freed last: the place is free when the descriptor is.
     ConnectionLimit::Slot slot;
     io::Socket socket;
-    std::string peer;
+    Client client{};
     Handshake::Result negotiated{};
 };
 

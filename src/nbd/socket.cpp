@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nbd/socket.hpp"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-
-#include <linux/vm_sockets.h> // after sys/socket.h, which it needs
 
 namespace nbd {
 
@@ -52,32 +48,6 @@ void prepare_accepted(int fd) noexcept {
         prepare_unix(fd);
     else if (family == AF_INET || family == AF_INET6)
         prepare_tcp(fd);
-}
-
-std::string peer_text(int fd) {
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    char host[INET6_ADDRSTRLEN] = "";
-    if (::getpeername(fd, reinterpret_cast<sockaddr *>(&address), &length) != 0)
-        return "unknown";
-    if (address.ss_family == AF_INET) {
-        const auto &v4 = reinterpret_cast<const sockaddr_in &>(address);
-        ::inet_ntop(AF_INET, &v4.sin_addr, host, sizeof host);
-        return fmt::format("{}:{}", host, ntohs(v4.sin_port));
-    }
-    if (address.ss_family == AF_INET6) {
-        const auto &v6 = reinterpret_cast<const sockaddr_in6 &>(address);
-        ::inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
-        return fmt::format("[{}]:{}", host, ntohs(v6.sin6_port));
-    }
-    if (address.ss_family == AF_VSOCK) {
-        const auto &vsock = reinterpret_cast<const sockaddr_vm &>(address);
-        return fmt::format("vsock:{}:{}", vsock.svm_cid, vsock.svm_port);
-    }
-    ucred credentials{};
-    length = sizeof credentials;
-    ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length);
-    return fmt::format("unix:{}", credentials.pid);
 }
 
 } // namespace nbd

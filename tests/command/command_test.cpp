@@ -156,6 +156,30 @@ TEST_CASE("info prints its keys in the contract's order") {
     CHECK(lines[6] == "read only: yes");
 }
 
+TEST_CASE("clients are shown, of one map or of all, and kicked by number") {
+    Console console;
+    console.maps.find("mpatha")->connected = {{.number = 7,
+                                               .peer = "10.0.0.7:41022",
+                                               .export_name = "mpatha",
+                                               .requests = 3,
+                                               .read_bytes = 4096,
+                                               .written_bytes = 512,
+                                               .in_flight = 1,
+                                               .connected = std::chrono::seconds(12)}};
+    console.maps.find("mpathb")->connected = {{.number = 9, .peer = "unix:1", .export_name = "mpathb"}};
+    const std::string first =
+        "7 10.0.0.7:41022 export=mpatha requests=3 read=4096 written=512 in_flight=1 seconds=12";
+    const std::string second = "9 unix:1 export=mpathb requests=0 read=0 written=0 in_flight=0 seconds=0";
+    CHECK(console.ask({"show", "clients"}) == Lines{first, second, "OK"});
+    CHECK(console.ask({"show", "clients", "mpathb"}) == Lines{second, "OK"});
+    CHECK(console.ask({"show", "clients", "none"}).back().starts_with("ERR ENXIO"));
+    CHECK(console.ask({"show", "nonsense"}).back().starts_with("ERR EINVAL"));
+    CHECK(console.ask({"kick", "8"}).back().starts_with("ERR ENOENT"));
+    CHECK(console.ask({"kick", "x"}).back().starts_with("ERR EINVAL"));
+    CHECK(console.ask({"kick", "7"}) == Lines{"OK"});
+    CHECK(console.ask({"show", "clients"}) == Lines{second, "OK"});
+}
+
 TEST_CASE("an unknown map is ENXIO for every command that names one") {
     Console console;
     for (const Lines &words : {Lines{"status", "no"},

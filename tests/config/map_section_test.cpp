@@ -14,6 +14,30 @@ constexpr std::string_view plain = "0 0 1 1 round-robin 0 1 1 p1 1";
 
 } // namespace
 
+TEST_CASE("a map says whom it is for") {
+    const auto map = [](std::string_view keys) {
+        return parse(fmt::format("listen: [{{tcp: :1}}]\npaths: {{p1: \"file:///x\"}}\nmultipaths:\n  m:\n"
+                                 "    table: \"0 0 1 1 round-robin 0 1 1 p1 1\"\n{}",
+                                 keys))
+            .maps.at(0);
+    };
+    const config::Map plain = map("");
+    CHECK(plain.listed);
+    CHECK(plain.access == config::Access::shared);
+    CHECK(plain.max_clients == 0);
+    CHECK(plain.allow.empty());
+    const config::Map strict = map("    listed: false\n    access: exclusive\n    max_clients: 4\n"
+                                   "    allow: [10.0.0.0/8, unix, \"fd00::/8\"]\n");
+    CHECK_FALSE(strict.listed);
+    CHECK(strict.access == config::Access::exclusive);
+    CHECK(strict.max_clients == 4);
+    CHECK(strict.allow.size() == 3);
+    CHECK(map("    access: read-only\n").access == config::Access::read_only);
+    for (const char *wrong : {"access: none", "max_clients: 0", "allow: []", "allow: [10.0.0.0/40]",
+                              "allow: x", "allow:", "listed: perhaps"})
+        CHECK_THROWS_AS(map(fmt::format("    {}\n", wrong)), config::Errors);
+}
+
 TEST_CASE("a table text is kept, its blanks and line ends folded") {
     CHECK(table("    table: |\n      1 queue_if_no_path 0\n        1 1  round-robin 0 1 1 p1 1\n    "
                 "no_path_timeout: 9\n") == "1 queue_if_no_path 0 1 1 round-robin 0 1 1 p1 1");

@@ -31,6 +31,12 @@ public:
     void remove_injected(const std::string &) override { rules.clear(); }
     std::vector<std::string> injected_rules(const std::string &) override { return rules; }
 
+    [[nodiscard]] std::vector<command::ClientSnapshot> clients() const override { return connected; }
+    bool kick(std::uint64_t client) override {
+        return std::erase_if(connected, [client](const auto &each) { return each.number == client; }) != 0;
+    }
+
+    std::vector<command::ClientSnapshot> connected;
     command::MapSnapshot state;
     std::vector<std::vector<std::string>> messages;
     std::vector<std::string> rules;

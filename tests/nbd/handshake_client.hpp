@@ -57,7 +57,7 @@ struct Reply {
 /// A client of a handshake: sends, and takes apart what comes back.
 struct Client {
     explicit Client(std::uint32_t flags = 3)
-        : handshake(exports) {
+        : handshake(exports, visitor) {
         exports.add(
             {.name = "disk", .description = "a disk", .geometry = {.size = 1 << 20, .minimum_block = 512}});
         exports.add({.name = "away", .ready = false, .why_not = "no path is up"});
@@ -99,6 +99,7 @@ struct Client {
     }
 
     fakes::Exports exports;
+    fakes::Visitor visitor;
     nbd::Handshake handshake;
     Bytes out;
     Verdict verdict = Verdict::more;

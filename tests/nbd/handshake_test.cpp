@@ -7,8 +7,9 @@ using namespace handshake_test;
 
 TEST_CASE("the server greets with fixed newstyle and no zeroes") {
     const fakes::Exports exports;
+    fakes::Visitor visitor;
     Bytes out;
-    nbd::Handshake(exports).greet(out);
+    nbd::Handshake(exports, visitor).greet(out);
     REQUIRE(out.size() == wire::greeting_size);
     CHECK(wire::load<std::uint64_t>(out.data()) == wire::greeting_magic);
     CHECK(wire::load<std::uint16_t>(&out[16]) == 3);

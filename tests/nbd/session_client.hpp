@@ -48,7 +48,8 @@ public:
     int connect(const nbd::Agreement &agreement = {}) {
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-        sessions.home()->adopt({{}, io::Socket(ends[0]), "test", {info, agreement}});
+        sessions.home()->adopt(
+            {{}, io::Socket(ends[0]), {.number = ++last_client, .peer = "test"}, {info, agreement}});
         return ends[1];
     }
     /// Waits until `condition` holds on the worker; false after five seconds.
@@ -79,6 +80,7 @@ public:
     fakes::MemoryDevice device;
     nbd::ExportSessions sessions;
     std::shared_ptr<const nbd::ExportInfo> info;
+    std::uint64_t last_client = 0;
 
 private:
     void closed() { closed_.set_value(); }

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/address_range.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace nbd {
+
+/// Whom an export is for.
+struct ExportPolicy {
+    enum class Access {
+        shared,
+        exclusive, ///< one client at a time, over as many connections as it likes
+        read_only, ///< nobody may write, whatever the paths can do
+    };
+
+    bool listed = true;
+    Access access = Access::shared;
+    std::size_t max_clients = 0;             ///< connections at a time; 0: no bound
+    std::vector<base::AddressRange> allow{}; ///< from where; empty: from everywhere
+};
+
+} // namespace nbd
