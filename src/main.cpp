@@ -30,6 +30,7 @@ int check(const config::Config &configuration) {
     for (const std::string &warning : configuration.warnings)
         fmt::print("{}\n", warning);
     (void)nbdmpathd::plan_maps(configuration);
+    (void)nbdmpathd::load_credentials(configuration.tls);
     return 0;
 }
 

@@ -38,6 +38,7 @@ struct ClientSnapshot {
     std::uint64_t number = 0; ///< for `kick`
     std::string peer;
     std::string export_name;
+    std::string tls = "no";     ///< "yes", or who it is
     std::uint64_t requests = 0; ///< ever
     std::uint64_t read_bytes = 0;
     std::uint64_t written_bytes = 0;

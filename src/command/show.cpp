@@ -38,8 +38,8 @@ using Clients = std::vector<ClientSnapshot>;
 
 void print_clients(Call &call, const Clients &clients) {
     for (const ClientSnapshot &client : clients)
-        call.line(fmt::format("{} {} export={} requests={} read={} written={} in_flight={} seconds={}",
-                              client.number, client.peer, client.export_name, client.requests,
+        call.line(fmt::format("{} {} export={} tls={} requests={} read={} written={} in_flight={} seconds={}",
+                              client.number, client.peer, client.export_name, client.tls, client.requests,
                               client.read_bytes, client.written_bytes, client.in_flight,
                               client.connected.count()));
 }

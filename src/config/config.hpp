@@ -14,6 +14,19 @@
 
 namespace config {
 
+/// Whether clients may or must use TLS.
+enum class Tls { off, allow, require };
+
+/// What TLS is done with: either certificates or shared keys; neither: there is none.
+struct TlsFiles {
+    Where where;
+    std::string certificates; ///< a directory
+    bool verify_peer = true;
+    std::string psk;
+
+    [[nodiscard]] bool any() const noexcept { return !certificates.empty() || !psk.empty(); }
+};
+
 /// A socket to listen on.
 struct Listener {
     enum class Kind { unix_socket, tcp, vsock };
@@ -27,6 +40,7 @@ struct Listener {
     std::string address;              ///< IPv4 or IPv6 in numbers, without brackets; empty: every address
     std::optional<std::uint32_t> cid; ///< of vsock; nothing: whichever this machine has
     std::uint32_t port = 0;
+    Tls tls = Tls::off;
 
     [[nodiscard]] bool is_unix() const noexcept { return kind == Kind::unix_socket; }
     /// As the user writes it: "/run/x.sock", "127.0.0.1:10809", "[::1]:10809", ":10809"; "vsock:10809".
@@ -63,8 +77,10 @@ struct Map {
     bool read_only = false;
     bool listed = true;
     Access access = Access::shared;
-    std::size_t max_clients = 0;                  ///< 0: no bound
-    std::vector<base::AddressRange> allow;        ///< empty: everybody
+    std::size_t max_clients = 0;           ///< 0: no bound
+    std::vector<base::AddressRange> allow; ///< empty: everybody
+    bool tls_only = false;
+    std::vector<std::string> tls_identities;      ///< empty: everybody
     std::chrono::milliseconds no_path_timeout{0}; ///< 0: never
     std::optional<std::uint64_t> size_bytes;      ///< a multiple of 512
     std::optional<Cache> cache;                   ///< nothing: decided by the paths (design D4)
@@ -80,6 +96,7 @@ struct Config {
     base::log::Level log_level = base::log::Level::info;
     std::vector<Listener> listen;
     std::vector<Listener> admin;
+    TlsFiles tls;
     Limits limits;
     std::vector<Path> paths;           ///< in the file's order, names unique
     std::vector<Map> maps;             ///< in the file's order, names unique

@@ -21,10 +21,6 @@ struct LaterKey {
 // The step that brings a key deletes its row here.
 constexpr LaterKey later_keys[] = {
     {"configuration", "metrics", text, ""},
-    {"listen", "tls", text, "off", {"off", "allow", "require"}},
-    {"tls", "certificates", text, ""},
-    {"tls", "verify_peer", boolean, "true"},
-    {"tls", "psk", text, ""},
     {"iscsi", "initiator_name", text, ""},
     {"path", "stall_timeout", duration, "4s"},
     {"path", "secret_file", text, ""},

@@ -2,7 +2,6 @@
 #include "config/listen_section.hpp"
 
 #include "base/text.hpp"
-#include "config/later_keys.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -116,7 +115,6 @@ public:
         for (const Node *item : items_of(node, name_, reading_)) {
             Section section(*item, std::string(name_), reading_);
             read_item(section, listeners);
-            refuse_later_keys(section, name_, reading_);
             section.finish();
         }
     }
@@ -139,8 +137,18 @@ private:
         else
             valid = nodes[1] != nullptr ? read_tcp(section, listener) : read_vsock(section, listener);
         read_file_keys(section, listener);
+        if (!loopback_only_)
+            read_tls(section, listener);
         if (valid)
             listeners.push_back(std::move(listener));
+    }
+
+    static void read_tls(Section &section, Listener &listener) {
+        const auto mode = section.choice("tls", {"off", "allow", "require"});
+        if (mode == "allow")
+            listener.tls = Tls::allow;
+        else if (mode == "require")
+            listener.tls = Tls::require;
     }
 
     bool read_tcp(Section &section, Listener &listener) {

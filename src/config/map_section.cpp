@@ -76,13 +76,24 @@ private:
             map_.access = Access::exclusive;
         else if (access == "read-only")
             map_.access = Access::read_only;
+        map_.tls_only = section_.boolean("tls_only").value_or(false);
+        if (const Node *identities = section_.find("tls_identities")) {
+            for (const Node *item : items_of(*identities, "tls_identities", reading_))
+                if (const auto text = text_of(*item, "tls_identities", reading_))
+                    map_.tls_identities.push_back(*text);
+            must_list_some(*identities, "tls_identities");
+        }
         const Node *allow = section_.find("allow");
         if (allow == nullptr)
             return;
         for (const Node *item : items_of(*allow, "allow", reading_))
             read_allowed(*item);
-        if (allow->kind == Node::Kind::empty || (allow->kind == Node::Kind::sequence && allow->items.empty()))
-            reading_.problem(*allow, "allow: nobody may connect then; list addresses, or leave it out");
+        must_list_some(*allow, "allow");
+    }
+
+    void must_list_some(const Node &node, std::string_view key) {
+        if (node.kind == Node::Kind::empty || (node.kind == Node::Kind::sequence && node.items.empty()))
+            reading_.problem(node, "{}: nobody may connect then; list somebody, or leave it out", key);
     }
 
     void read_allowed(const Node &item) {

@@ -5,6 +5,7 @@
 #include "config/listen_section.hpp"
 #include "config/map_section.hpp"
 #include "config/path_section.hpp"
+#include "config/tls_section.hpp"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -65,7 +66,7 @@ void read_default_export(Section &configuration, const Reading &reading, Config 
 
 /// Sections of later steps: refused by their keys.
 void read_later_sections(Section &configuration, const Reading &reading) {
-    for (const char *name : {"tls", "iscsi"}) {
+    for (const char *name : {"iscsi"}) {
         const Node *node = configuration.find(name);
         if (node == nullptr)
             continue;
@@ -80,6 +81,8 @@ void read_configuration(Section &configuration, const Environment &environment, 
                         Config &config) {
     read_process(configuration, reading, config);
     read_listeners(configuration, reading, config);
+    if (const Node *node = configuration.find("tls"))
+        read_tls(*node, reading, config.tls);
     if (const Node *node = configuration.find("limits"))
         read_limits(*node, reading, config.limits);
     if (const Node *node = configuration.find("paths"))
@@ -87,6 +90,7 @@ void read_configuration(Section &configuration, const Environment &environment, 
     if (const Node *node = configuration.find("multipaths"))
         read_maps(*node, environment, reading, config);
     read_default_export(configuration, reading, config);
+    check_tls(reading, config);
     read_later_sections(configuration, reading);
     configuration.finish();
 }

@@ -30,6 +30,12 @@ nbd::ServerLimits server_limits(const config::Limits &limits) {
     return result;
 }
 
+nbd::TlsMode tls_mode(const config::Listener *listener) {
+    if (listener == nullptr || listener->tls == config::Tls::off)
+        return nbd::TlsMode::off;
+    return listener->tls == config::Tls::allow ? nbd::TlsMode::allow : nbd::TlsMode::require;
+}
+
 } // namespace
 
 Daemon::Daemon(const config::Config &configuration, ActivatedSockets sockets)
@@ -40,10 +46,11 @@ Daemon::Daemon(const config::Config &configuration, ActivatedSockets sockets)
     , admin_(control_, *this) {
     std::vector<MapPlan> plans = plan_maps(configuration_);
     nbd_.pause(); // until the paths have answered: who comes early waits, and is not refused
-    for (io::ListeningSocket &socket : open_sockets(configuration_.listen, std::move(sockets.nbd)))
-        nbd_.listen(std::move(socket));
-    for (io::ListeningSocket &socket : open_sockets(configuration_.admin, std::move(sockets.admin)))
-        admin_.listen(std::move(socket));
+    nbd_.use(load_credentials(configuration_.tls));
+    for (OpenedSocket &opened : open_sockets(configuration_.listen, std::move(sockets.nbd)))
+        nbd_.listen(std::move(opened.socket), tls_mode(opened.listener));
+    for (OpenedSocket &opened : open_sockets(configuration_.admin, std::move(sockets.admin)))
+        admin_.listen(std::move(opened.socket));
     start_maps(std::move(plans));
 }
 
@@ -98,7 +105,12 @@ void Daemon::start_accepting_when_settled() {
 }
 
 void Daemon::reload() {
-    base::log::warning("SIGHUP: reloading the configuration is not supported yet; nothing changed");
+    base::log::warning("SIGHUP: only the files of 'tls' are read again; the configuration is not");
+    try {
+        nbd_.use(load_credentials(configuration_.tls));
+    } catch (const base::Error &error) {
+        base::log::error("{}; the former ones are used on", error.what());
+    }
 }
 
 void Daemon::shut_down() {

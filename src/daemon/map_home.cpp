@@ -14,6 +14,15 @@ namespace nbdmpathd {
 namespace {
 constexpr std::uint64_t sector = 512;
 constexpr std::size_t longest_name = 127;
+
+/// One word.
+std::string tls_text(const nbd::Client &client) {
+    if (client.identities.empty())
+        return client.tls ? "yes" : "no";
+    std::string text = client.identities.front();
+    std::ranges::replace(text, ' ', '_');
+    return text;
+}
 } // namespace
 
 MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
@@ -152,6 +161,7 @@ std::vector<command::ClientSnapshot> MapHome::clients() const {
         result.push_back({.number = session.client().number,
                           .peer = session.client().peer,
                           .export_name = plan_.name,
+                          .tls = tls_text(session.client()),
                           .requests = session.traffic().requests,
                           .read_bytes = session.traffic().read_bytes,
                           .written_bytes = session.traffic().written_bytes,

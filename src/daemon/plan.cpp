@@ -80,6 +80,8 @@ nbd::ExportPolicy plan_policy(const config::Map &map) {
     policy.listed = map.listed;
     policy.max_clients = map.max_clients;
     policy.allow = map.allow;
+    policy.tls_only = map.tls_only || !map.tls_identities.empty();
+    policy.tls_identities = map.tls_identities;
     switch (map.access) {
     case config::Access::shared:
         policy.access = nbd::ExportPolicy::Access::shared;
@@ -146,6 +148,16 @@ std::vector<MapPlan> plan_maps(const config::Config &configuration) {
         plans.push_back(plan_map(map, configuration, problems));
     problems.throw_if_any();
     return plans;
+}
+
+std::shared_ptr<const nbd::TlsCredentials> load_credentials(const config::TlsFiles &files) {
+    if (!files.any())
+        return nullptr;
+    try {
+        return nbd::TlsCredentials::load({files.certificates, files.verify_peer, files.psk});
+    } catch (const base::Error &error) {
+        throw config::Errors({config::Error(files.where, "tls: {}", error.what()).what()});
+    }
 }
 
 } // namespace nbdmpathd

@@ -3,6 +3,7 @@
 
 #include "config/environment.hpp"
 #include "daemon/map_home.hpp"
+#include "nbd/tls_credentials.hpp"
 
 #include <vector>
 
@@ -14,5 +15,8 @@ config::Environment environment();
 /// Turns a checked configuration into what the maps are made from. Throws config::Errors for what only shows
 /// when the paths of a map are looked at together (design D4). Looks at the file system, connects to nothing.
 std::vector<MapPlan> plan_maps(const config::Config &configuration);
+
+/// Reads the files of `tls:`; null when there is none. Throws config::Errors when they cannot be used.
+std::shared_ptr<const nbd::TlsCredentials> load_credentials(const config::TlsFiles &files);
 
 } // namespace nbdmpathd

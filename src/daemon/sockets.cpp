@@ -69,17 +69,20 @@ ActivatedSockets ActivatedSockets::from_environment() {
     return sockets;
 }
 
-std::vector<io::ListeningSocket> open_sockets(const std::vector<config::Listener> &listeners,
-                                              std::vector<io::ListeningSocket> activated) {
-    std::vector<io::ListeningSocket> opened;
+std::vector<OpenedSocket> open_sockets(const std::vector<config::Listener> &listeners,
+                                       std::vector<io::ListeningSocket> activated) {
+    std::vector<OpenedSocket> opened;
+    for (io::ListeningSocket &socket : activated) {
+        const auto same = [&socket](const auto &listener) { return is_same(listener, socket); };
+        const auto found = std::ranges::find_if(listeners, same);
+        opened.push_back({std::move(socket), found == listeners.end() ? nullptr : &*found});
+    }
     for (const config::Listener &listener : listeners) {
-        const auto same = [&listener](const auto &socket) { return is_same(listener, socket); };
-        if (std::ranges::any_of(activated, same))
+        if (std::ranges::find(opened, &listener, &OpenedSocket::listener) != opened.end())
             continue;
         for (io::ListeningSocket &socket : open_listener(listener))
-            opened.push_back(std::move(socket));
+            opened.push_back({std::move(socket), &listener});
     }
-    std::ranges::move(activated, std::back_inserter(opened));
     return opened;
 }
 

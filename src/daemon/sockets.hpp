@@ -22,9 +22,15 @@ public:
     std::vector<io::ListeningSocket> admin;
 };
 
+/// A socket, and the entry of the configuration that it stands for; none: handed over only.
+struct OpenedSocket {
+    io::ListeningSocket socket;
+    const config::Listener *listener = nullptr;
+};
+
 /// Opens what the configuration lists, and adds what was handed over. An entry whose address a socket that
 /// was handed over has already is that socket. Throws base::Error.
-std::vector<io::ListeningSocket> open_sockets(const std::vector<config::Listener> &listeners,
-                                              std::vector<io::ListeningSocket> activated);
+std::vector<OpenedSocket> open_sockets(const std::vector<config::Listener> &listeners,
+                                       std::vector<io::ListeningSocket> activated);
 
 } // namespace nbdmpathd

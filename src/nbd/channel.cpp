@@ -15,6 +15,8 @@ short state_of(int fd, short events) noexcept {
 } // namespace
 
 ssize_t Channel::receive(std::span<const iovec> pieces) noexcept {
+    if (tls_ != nullptr)
+        return tls_->receive(pieces);
     ssize_t got = 0;
     do
         got = ::readv(watch_.fd(), pieces.data(), static_cast<int>(pieces.size()));
@@ -23,6 +25,8 @@ ssize_t Channel::receive(std::span<const iovec> pieces) noexcept {
 }
 
 ssize_t Channel::send(std::span<const iovec> pieces) noexcept {
+    if (tls_ != nullptr)
+        return tls_->send(pieces);
     msghdr message{};
     message.msg_iov = const_cast<iovec *>(pieces.data()); // sendmsg only reads it
     message.msg_iovlen = pieces.size();
@@ -33,7 +37,9 @@ ssize_t Channel::send(std::span<const iovec> pieces) noexcept {
     return sent;
 }
 
-bool Channel::has_input() const noexcept { return (state_of(watch_.fd(), POLLIN) & POLLIN) != 0; }
+bool Channel::has_input() const noexcept {
+    return has_buffered_input() || (state_of(watch_.fd(), POLLIN) & POLLIN) != 0;
+}
 
 Channel::Peer Channel::peer() const noexcept {
     const short state = state_of(watch_.fd(), POLLRDHUP);
@@ -42,6 +48,14 @@ Channel::Peer Channel::peer() const noexcept {
     return (state & POLLRDHUP) != 0 ? Peer::finished : Peer::here;
 }
 
-void Channel::finish_sending() noexcept { ::shutdown(watch_.fd(), SHUT_WR); }
+void Channel::start_tls(std::shared_ptr<const TlsCredentials> credentials) {
+    tls_ = std::make_unique<TlsStream>(std::move(credentials), watch_.fd());
+}
+
+void Channel::finish_sending() noexcept {
+    if (tls_ != nullptr)
+        tls_->finish_sending();
+    ::shutdown(watch_.fd(), SHUT_WR);
+}
 
 } // namespace nbd

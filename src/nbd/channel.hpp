@@ -3,16 +3,24 @@
 
 #include "io/fd_watch.hpp"
 #include "io/socket.hpp"
+#include "nbd/tls_stream.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <sys/types.h>
 #include <sys/uio.h>
 
 namespace nbd {
 
+/// A connected socket, and the TLS on it, on the way from one worker to another.
+struct Link {
+    io::Socket socket;
+    std::unique_ptr<TlsStream> tls{}; ///< none: plain
+};
+
 /// The bytes of one client's connection, in and out, and their readiness, on one worker. Negotiation and
-/// session know no other way to the socket, so that what comes between (TLS) has one place.
+/// session know no other way to the socket, and not whether TLS comes between.
 class Channel {
 public:
     enum class Peer : std::uint8_t {
@@ -21,8 +29,9 @@ public:
         gone,
     };
 
-    Channel(io::Worker &worker, io::Socket socket)
-        : watch_(worker, socket.release()) {}
+    Channel(io::Worker &worker, Link link)
+        : watch_(worker, link.socket.release())
+        , tls_(std::move(link.tls)) {}
 
     /// Never wait. Bytes, 0 at the end of the stream, or -1 with errno: EAGAIN means wait_read(),
     /// wait_write(), anything else that the connection is lost.
@@ -34,15 +43,22 @@ public:
     /// Whether something could be received now, and what is known of the peer without receiving.
     [[nodiscard]] bool has_input() const noexcept;
     [[nodiscard]] Peer peer() const noexcept;
+    /// Something was received from the socket already, so that its readiness may not tell.
+    [[nodiscard]] bool has_buffered_input() const noexcept { return tls_ != nullptr && tls_->has_input(); }
+
+    /// From here on there is TLS, which begins with its handshake().
+    void start_tls(std::shared_ptr<const TlsCredentials> credentials);
+    [[nodiscard]] TlsStream *tls() noexcept { return tls_.get(); }
 
     /// Tells the peer that we send no more.
     void finish_sending() noexcept;
     void close() noexcept { watch_.close(); }
     /// Gives the connection to another worker; nothing is waited for any more.
-    [[nodiscard]] io::Socket release() noexcept { return io::Socket(watch_.release()); }
+    [[nodiscard]] Link release() noexcept { return {io::Socket(watch_.release()), std::move(tls_)}; }
 
 private:
     io::FdWatch watch_;
+    std::unique_ptr<TlsStream> tls_;
 };
 
 } // namespace nbd

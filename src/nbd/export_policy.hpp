@@ -4,6 +4,7 @@
 #include "base/address_range.hpp"
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace nbd {
@@ -20,6 +21,8 @@ struct ExportPolicy {
     Access access = Access::shared;
     std::size_t max_clients = 0;             ///< connections at a time; 0: no bound
     std::vector<base::AddressRange> allow{}; ///< from where; empty: from everywhere
+    bool tls_only = false;
+    std::vector<std::string> tls_identities{}; ///< one of a client's must be one of these; empty: anybody
 };
 
 } // namespace nbd

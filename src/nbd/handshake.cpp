@@ -128,6 +128,10 @@ Handshake::Verdict Handshake::choose(std::vector<std::byte> &out) {
         replies.error(option_, OptionReply::shutdown, "the server is shutting down");
         return Verdict::more;
     }
+    if (tls_ == TlsMode::require && !tls_up_ && option_ != Option::starttls) {
+        replies.error(option_, OptionReply::tls_required, "the server requires TLS");
+        return Verdict::more;
+    }
     switch (option_) {
     case Option::list:
         list(replies);
@@ -136,11 +140,7 @@ Handshake::Verdict Handshake::choose(std::vector<std::byte> &out) {
     case Option::go:
         return info(replies);
     case Option::starttls:
-        if (data_length_ != 0)
-            replies.error(option_, OptionReply::invalid, "STARTTLS takes no data");
-        else
-            replies.error(option_, OptionReply::policy, "TLS is not configured");
-        return Verdict::more;
+        return start_tls(replies);
     case Option::structured_reply:
         raise_dialect(replies, wire::Dialect::structured);
         return Verdict::more;
@@ -157,13 +157,44 @@ Handshake::Verdict Handshake::choose(std::vector<std::byte> &out) {
     }
 }
 
+Handshake::Verdict Handshake::start_tls(OptionReplies &replies) {
+    if (data_length_ != 0)
+        replies.error(option_, OptionReply::invalid, "STARTTLS takes no data");
+    else if (tls_ == TlsMode::off)
+        replies.error(option_, OptionReply::policy, "TLS is not offered here");
+    else if (tls_up_)
+        replies.error(option_, OptionReply::invalid, "TLS is up already");
+    else
+        replies.ack(option_);
+    return data_length_ == 0 && tls_ != TlsMode::off && !tls_up_ ? Verdict::start_tls : Verdict::more;
+}
+
+void Handshake::tls_is_up() noexcept {
+    tls_up_ = true;
+    agreement_ = {};
+    allocation_of_.reset();
+    last_info_.reset();
+}
+
+// Before TLS nobody learns of an export that needs it, not even whether it exists.
+bool Handshake::lacks_tls(const ExportInfo *info) const {
+    if (tls_up_)
+        return false;
+    if (info != nullptr)
+        return info->policy.tls_only;
+    return tls_ == TlsMode::allow &&
+           std::ranges::any_of(exports_.list(), [](const auto &each) { return each->policy.tls_only; });
+}
+
 Handshake::Verdict Handshake::export_name(OptionReplies &replies) {
     // This option has no error reply: whatever is wrong ends the connection without a byte.
     const std::string_view name = as_text(stored_.data(), stored_.size());
-    if (shutting_down_ || !is_export_name(name) || agreement_.dialect == wire::Dialect::extended)
+    const bool lacks_required_tls = tls_ == TlsMode::require && !tls_up_;
+    if (shutting_down_ || !is_export_name(name) || lacks_required_tls ||
+        agreement_.dialect == wire::Dialect::extended)
         return Verdict::hang_up;
     std::shared_ptr<const ExportInfo> found = exports_.find(name);
-    if (found == nullptr || !found->ready || !visitor_.may_open(*found))
+    if (found == nullptr || lacks_tls(found.get()) || !found->ready || !visitor_.may_open(*found))
         return Verdict::hang_up;
     bool wait = false;
     if (!visitor_.enter(*found, wait).empty())
@@ -228,7 +259,7 @@ void Handshake::list(OptionReplies &replies) {
     }
     const auto all = exports_.list();
     for (const auto &info : all)
-        if (info->policy.listed && visitor_.may_open(*info))
+        if (info->policy.listed && !lacks_tls(info.get()) && visitor_.may_open(*info))
             replies.server(*info);
     replies.ack(option_);
     listed_ = std::max(listed_, all.size());
@@ -299,7 +330,9 @@ bool Handshake::parse_info(InfoRequest &request) const {
 // Null when the client was told why it cannot have it.
 std::shared_ptr<const ExportInfo> Handshake::look_up_ready(std::string_view name, OptionReplies &replies) {
     std::shared_ptr<const ExportInfo> found = look_up(name);
-    if (found == nullptr)
+    if (lacks_tls(found.get()) && tls_ == TlsMode::allow)
+        replies.error(option_, OptionReply::tls_required, "the export requires TLS");
+    else if (found == nullptr || lacks_tls(found.get()))
         replies.error(option_, OptionReply::unknown, "no such export");
     else if (!visitor_.may_open(*found))
         replies.error(option_, OptionReply::policy, "the export is not for this client");

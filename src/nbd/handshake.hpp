@@ -3,6 +3,7 @@
 
 #include "nbd/agreement.hpp"
 #include "nbd/exports.hpp"
+#include "nbd/tls_mode.hpp"
 #include "wire/protocol.hpp"
 
 #include <cstddef>
@@ -21,6 +22,7 @@ class Handshake {
 public:
     enum class Verdict {
         more,         ///< send what is in `out`, then give more bytes
+        start_tls,    ///< send what is in `out`, do TLS's own handshake, then tls_is_up()
         wait,         ///< call again() in a moment, before any more bytes
         transmission, ///< send what is in `out`, then a session goes on with result()
         hang_up,      ///< send what is in `out`, then close
@@ -32,9 +34,10 @@ public:
         Agreement agreement;
     };
 
-    Handshake(const Exports &exports, Visitor &visitor) noexcept
+    Handshake(const Exports &exports, Visitor &visitor, TlsMode tls = TlsMode::off) noexcept
         : exports_(exports)
-        , visitor_(visitor) {}
+        , visitor_(visitor)
+        , tls_(tls) {}
 
     /// Says hello: to be sent before anything is received.
     void greet(std::vector<std::byte> &out) const;
@@ -44,6 +47,8 @@ public:
     Verdict receive(std::span<const std::byte> bytes, std::vector<std::byte> &out);
     /// After Verdict::wait.
     Verdict again(std::vector<std::byte> &out) { return answer(out); }
+    /// Nothing of what was said in plain text counts any more.
+    void tls_is_up() noexcept;
     /// From now on options are answered ERR_SHUTDOWN.
     void shut_down() noexcept { shutting_down_ = true; }
 
@@ -59,6 +64,7 @@ private:
     /// The option is complete; stored_ holds its data when it is one whose data is stored.
     Verdict answer(std::vector<std::byte> &out);
     Verdict choose(std::vector<std::byte> &out);
+    Verdict start_tls(OptionReplies &replies);
     Verdict export_name(OptionReplies &replies);
     void raise_dialect(OptionReplies &replies, wire::Dialect dialect);
     void meta_context(OptionReplies &replies);
@@ -69,9 +75,12 @@ private:
     bool parse_info(InfoRequest &request) const;
     std::shared_ptr<const ExportInfo> look_up(std::string_view name);
     std::shared_ptr<const ExportInfo> look_up_ready(std::string_view name, OptionReplies &replies);
+    [[nodiscard]] bool lacks_tls(const ExportInfo *info) const;
 
     const Exports &exports_;
     Visitor &visitor_;
+    const TlsMode tls_;
+    bool tls_up_ = false;
     State state_ = State::client_flags;
     std::vector<std::byte> stored_;
     std::size_t needed_ = 4; ///< bytes the present state still lacks

@@ -22,9 +22,10 @@ bool concerns_one_connection(int error) noexcept {
 }
 } // namespace
 
-Listener::Listener(io::Worker &worker, Owner &owner, io::ListeningSocket socket)
+Listener::Listener(io::Worker &worker, Owner &owner, io::ListeningSocket socket, TlsMode tls)
     : owner_(owner)
     , socket_(std::move(socket))
+    , tls_(tls)
     , watch_(worker, socket_.socket.release())
     , retry_(worker, base::Delegate<>::to<&Listener::resume>(*this)) {
     resume();
@@ -46,7 +47,7 @@ void Listener::accept_batch() noexcept {
         const int fd = ::accept4(watch_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             complained_ = false;
-            owner_.accepted(io::Socket(fd));
+            owner_.accepted(io::Socket(fd), tls_);
             continue;
         }
         if (errno == EAGAIN)

@@ -5,6 +5,7 @@
 #include "base/scheduler.hpp"
 #include "io/fd_watch.hpp"
 #include "io/listening_socket.hpp"
+#include "nbd/tls_mode.hpp"
 
 #include <string>
 
@@ -17,13 +18,13 @@ public:
     class Owner {
     public:
         [[nodiscard]] virtual bool has_room() const noexcept = 0;
-        virtual void accepted(io::Socket socket) = 0;
+        virtual void accepted(io::Socket socket, TlsMode tls) = 0;
 
     protected:
         ~Owner() = default;
     };
 
-    Listener(io::Worker &worker, Owner &owner, io::ListeningSocket socket);
+    Listener(io::Worker &worker, Owner &owner, io::ListeningSocket socket, TlsMode tls);
     ~Listener();
 
     /// Goes on after has_room() was false.
@@ -35,6 +36,7 @@ private:
 
     Owner &owner_;
     io::ListeningSocket socket_;
+    const TlsMode tls_;
     io::FdWatch watch_;
     base::Timer retry_; ///< after the system ran out of descriptors or memory
     bool complained_ = false;

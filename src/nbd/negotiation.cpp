@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nbd/negotiation.hpp"
 
+#include "base/error.hpp"
 #include "base/log.hpp"
 #include "io/worker.hpp"
 
@@ -19,17 +20,18 @@ constexpr int most_asked = 25;
 } // namespace
 
 Negotiation::Negotiation(io::Worker &worker, Owner &owner, const Exports &exports, ConnectionLimit &limit,
-                         Connection connection, base::Duration deadline)
+                         Connection connection, Terms terms)
     : owner_(owner)
     , limit_(limit)
+    , terms_(std::move(terms))
     , connection_(std::move(connection))
-    , channel_(worker, std::move(connection_.socket))
-    , handshake_(exports, *this)
+    , channel_(worker, std::move(connection_.link))
+    , handshake_(exports, *this, terms_.tls)
     , deadline_(worker, base::Delegate<>::to<&Negotiation::too_late>(*this))
     , again_(worker, base::Delegate<>::to<&Negotiation::ask_again>(*this)) {
     handshake_.greet(reply_);
-    if (deadline > base::Duration::zero())
-        deadline_.start_in(deadline);
+    if (terms_.deadline > base::Duration::zero())
+        deadline_.start_in(terms_.deadline);
 }
 
 void Negotiation::shut_down() {
@@ -38,10 +40,16 @@ void Negotiation::shut_down() {
 }
 
 bool Negotiation::may_open(const ExportInfo &info) const {
-    const auto has_client = [this](const base::AddressRange &range) {
-        return range.contains(connection_.client.address);
+    const Client &client = connection_.client;
+    const ExportPolicy &policy = info.policy;
+    const auto has_client = [&client](const base::AddressRange &range) {
+        return range.contains(client.address);
     };
-    return info.policy.allow.empty() || std::ranges::any_of(info.policy.allow, has_client);
+    const auto is_named = [&policy](const std::string &identity) {
+        return std::ranges::find(policy.tls_identities, identity) != policy.tls_identities.end();
+    };
+    return (policy.allow.empty() || std::ranges::any_of(policy.allow, has_client)) &&
+           (policy.tls_identities.empty() || std::ranges::any_of(client.identities, is_named));
 }
 
 std::string_view Negotiation::enter(const ExportInfo &info, bool &wait) {
@@ -63,11 +71,11 @@ void Negotiation::ask_again() noexcept {
 // collect.
 void Negotiation::go_on() noexcept {
     for (;;) {
-        if (!send_reply())
+        if (shaking_hands_ ? !shake_hands() : !send_reply())
             return;
         if (verdict_ == Handshake::Verdict::transmission) {
             deadline_.cancel();
-            connection_.socket = channel_.release();
+            connection_.link = channel_.release();
             connection_.negotiated = handshake_.result();
             owner_.negotiated(*this, std::move(connection_));
             return;
@@ -76,6 +84,11 @@ void Negotiation::go_on() noexcept {
             end();
             return;
         }
+        if (verdict_ == Handshake::Verdict::start_tls) {
+            if (!start_tls())
+                return;
+            continue;
+        }
         if (verdict_ == Handshake::Verdict::wait) {
             again_.start_in(ask_interval);
             return;
@@ -83,6 +96,44 @@ void Negotiation::go_on() noexcept {
         if (!receive())
             return;
     }
+}
+
+// False when it has ended.
+bool Negotiation::start_tls() {
+    verdict_ = Handshake::Verdict::more;
+    try {
+        channel_.start_tls(terms_.credentials);
+    } catch (const base::Error &error) {
+        base::log::warning("client {}: {}", connection_.client.peer, error.what());
+        end();
+        return false;
+    }
+    shaking_hands_ = true;
+    return true;
+}
+
+// False when it waits, or has ended.
+bool Negotiation::shake_hands() {
+    TlsStream &tls = *channel_.tls();
+    switch (tls.handshake()) {
+    case TlsStream::Step::want_read:
+        channel_.wait_read(base::Delegate<>::to<&Negotiation::go_on>(*this));
+        return false;
+    case TlsStream::Step::want_write:
+        channel_.wait_write(base::Delegate<>::to<&Negotiation::go_on>(*this));
+        return false;
+    case TlsStream::Step::failed:
+        base::log::info("client {}: TLS failed: {}", connection_.client.peer, tls.error());
+        end();
+        return false;
+    case TlsStream::Step::done:
+        break;
+    }
+    shaking_hands_ = false;
+    connection_.client.tls = true;
+    connection_.client.identities = tls.identities();
+    handshake_.tls_is_up();
+    return true;
 }
 
 // False when it waits, or has ended.
@@ -119,6 +170,12 @@ bool Negotiation::receive() {
         return false;
     }
     verdict_ = handshake_.receive({bytes.data(), static_cast<std::size_t>(got)}, reply_);
+    // Behind STARTTLS the peer has to wait for our answer: what has come already was put there by somebody
+    // else, who may read and write the plain stream.
+    if (verdict_ == Handshake::Verdict::start_tls && channel_.has_input()) {
+        base::log::warning("client {}: data behind STARTTLS", connection_.client.peer);
+        verdict_ = Handshake::Verdict::hang_up;
+    }
     return true;
 }
 

@@ -24,9 +24,14 @@ public:
         ~Owner() = default;
     };
 
-    /// `deadline` 0: none.
+    struct Terms {
+        TlsMode tls;
+        std::shared_ptr<const TlsCredentials> credentials; ///< none: TLS is off
+        base::Duration deadline;                           ///< 0: none
+    };
+
     Negotiation(io::Worker &worker, Owner &owner, const Exports &exports, ConnectionLimit &limit,
-                Connection connection, base::Duration deadline);
+                Connection connection, Terms terms);
 
     /// Sends the greeting.
     void start() { go_on(); }
@@ -40,18 +45,22 @@ private:
     void go_on() noexcept;
     void ask_again() noexcept;
     bool send_reply();
+    bool start_tls();
+    bool shake_hands();
     bool receive();
     void too_late() noexcept { end(); }
     void end() noexcept;
 
     Owner &owner_;
     ConnectionLimit &limit_;
+    const Terms terms_;
     Connection connection_;
     Channel channel_;
     Handshake handshake_;
     Handshake::Verdict verdict_ = Handshake::Verdict::more;
     std::vector<std::byte> reply_;
     std::size_t sent_ = 0;
+    bool shaking_hands_ = false; ///< of TLS
     base::Timer deadline_;
     int asked_ = 0;     ///< how often for a place in a full export
     base::Timer again_; ///< until it asks the next time

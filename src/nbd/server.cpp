@@ -25,22 +25,22 @@ Server::~Server() {
     bury();
 }
 
-void Server::listen(io::ListeningSocket socket) {
+void Server::listen(io::ListeningSocket socket, TlsMode tls) {
     Listener::Owner &owner = *this; // private base: make_unique could not convert
-    listeners_.push_back(std::make_unique<Listener>(control_, owner, std::move(socket)));
+    listeners_.push_back(std::make_unique<Listener>(control_, owner, std::move(socket), tls));
 }
 
 bool Server::has_room() const noexcept {
     return !paused_ && handshakes_ < limits_.handshakes && !limit_->full();
 }
 
-void Server::accepted(io::Socket socket) {
+void Server::accepted(io::Socket socket, TlsMode tls) {
     prepare_accepted(socket.fd());
     Client client = client_of(socket.fd(), ++last_client_);
-    Connection connection{limit_->take(), std::move(socket), std::move(client), {}};
+    Connection connection{limit_->take(), {std::move(socket)}, std::move(client), {}};
+    const Negotiation::Terms terms{tls, credentials_, limits_.handshake_timeout};
     // Owned by the list from here to bury().
-    auto *negotiation =
-        new Negotiation(control_, *this, exports_, *limit_, std::move(connection), limits_.handshake_timeout);
+    auto *negotiation = new Negotiation(control_, *this, exports_, *limit_, std::move(connection), terms);
     negotiations_.push_back(*negotiation);
     ++handshakes_;
     negotiation->start();

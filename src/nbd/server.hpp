@@ -26,8 +26,12 @@ public:
     /// Closes at once what is still being negotiated. Sessions are not touched.
     ~Server();
 
-    /// Begins to accept on the socket.
-    void listen(io::ListeningSocket socket);
+    /// Begins to accept on the socket. With TLS, there must be credentials.
+    void listen(io::ListeningSocket socket, TlsMode tls = TlsMode::off);
+    /// For the connections that are accepted from now on.
+    void use(std::shared_ptr<const TlsCredentials> credentials) noexcept {
+        credentials_ = std::move(credentials);
+    }
 
     /// From here to resume() those who connect wait in the sockets' backlog.
     void pause() noexcept { paused_ = true; }
@@ -42,7 +46,7 @@ public:
 
 private:
     [[nodiscard]] bool has_room() const noexcept override;
-    void accepted(io::Socket socket) override;
+    void accepted(io::Socket socket, TlsMode tls) override;
     void negotiated(Negotiation &negotiation, Connection connection) override;
     void failed(Negotiation &negotiation) noexcept override;
     void room_again() noexcept;
@@ -51,7 +55,8 @@ private:
     io::Worker &control_;
     const Exports &exports_;
     const ServerLimits limits_;
-    std::shared_ptr<ConnectionLimit> limit_; ///< shared with every connection's slot
+    std::shared_ptr<const TlsCredentials> credentials_; ///< shared with the connections that use them
+    std::shared_ptr<ConnectionLimit> limit_;            ///< shared with every connection's slot
     std::vector<std::unique_ptr<Listener>> listeners_;
     base::List<Negotiation> negotiations_;
     base::List<Negotiation> ended_;

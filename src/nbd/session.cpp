@@ -31,7 +31,7 @@ Session::Session(ExportSessions &owner, Connection connection, std::uint64_t los
     , agreement_(connection_.negotiated.agreement)
     , loss_epoch_(loss_epoch)
     , begin_(owner.worker().now())
-    , channel_(owner.worker(), std::move(connection_.socket))
+    , channel_(owner.worker(), std::move(connection_.link))
     , input_(owner.blocks(), wire::request_size_of(agreement_.dialect))
     , output_({agreement_.dialect, std::min(largest_chunk, std::size_t{geometry_.maximum_payload})})
     , read_task_(base::Delegate<>::to<&Session::readable>(*this))
@@ -42,6 +42,13 @@ Session::Session(ExportSessions &owner, Connection connection, std::uint64_t los
     , farewell_(owner.worker(), base::Delegate<>::to<&Session::farewell_is_over>(*this)) {}
 
 Session::~Session() { assert(requests_ == 0 && in_device_ == 0); }
+
+void Session::start() {
+    if (channel_.has_buffered_input())
+        owner_.worker().at_end_of_turn(read_task_);
+    else
+        read();
+}
 
 void Session::read() noexcept { channel_.wait_read(base::Delegate<>::to<&Session::readable>(*this)); }
 

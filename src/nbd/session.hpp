@@ -21,7 +21,7 @@ public:
     Session(ExportSessions &owner, Connection connection, std::uint64_t loss_epoch);
     ~Session();
 
-    void start() { read(); }
+    void start();
     /// Answers ESHUTDOWN to what is new, lets finish what is in flight, then ends: not before it had nothing
     /// to do for SessionLimits::farewell, so that a client which was sending hears why.
     void shut_down() noexcept;

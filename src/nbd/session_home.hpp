@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "io/socket.hpp"
+#include "nbd/channel.hpp"
 #include "nbd/client.hpp"
 #include "nbd/connection_limit.hpp"
 #include "nbd/handshake.hpp"
@@ -16,7 +16,7 @@ class ExportSessions;
 struct Connection {
     // First, so that it is freed last: the place is free when the descriptor is.
     ConnectionLimit::Slot slot;
-    io::Socket socket;
+    Link link;
     Client client{};
     Handshake::Result negotiated{};
 };

@@ -168,8 +168,9 @@ TEST_CASE("clients are shown, of one map or of all, and kicked by number") {
                                                .connected = std::chrono::seconds(12)}};
     console.maps.find("mpathb")->connected = {{.number = 9, .peer = "unix:1", .export_name = "mpathb"}};
     const std::string first =
-        "7 10.0.0.7:41022 export=mpatha requests=3 read=4096 written=512 in_flight=1 seconds=12";
-    const std::string second = "9 unix:1 export=mpathb requests=0 read=0 written=0 in_flight=0 seconds=0";
+        "7 10.0.0.7:41022 export=mpatha tls=no requests=3 read=4096 written=512 in_flight=1 seconds=12";
+    const std::string second =
+        "9 unix:1 export=mpathb tls=no requests=0 read=0 written=0 in_flight=0 seconds=0";
     CHECK(console.ask({"show", "clients"}) == Lines{first, second, "OK"});
     CHECK(console.ask({"show", "clients", "mpathb"}) == Lines{second, "OK"});
     CHECK(console.ask({"show", "clients", "none"}).back().starts_with("ERR ENXIO"));
@@ -212,7 +213,8 @@ TEST_CASE("show stats prints a line for each path entry") {
     CHECK(console.ask({"show", "stats"}) == Lines{"mpatha: path=a1 pg=1 requests=7 bytes=28672 errors=1",
                                                   "mpatha: path=a1 pg=2 requests=0 bytes=0 errors=0", "OK"});
     CHECK(console.ask({"show", "stats", "no"}) == Lines{"ERR ENXIO there is no map 'no'; 'ls' lists them"});
-    CHECK(console.ask({"show", "status"}) == Lines{"ERR EINVAL cannot show 'status'; say 'show stats'"});
+    CHECK(console.ask({"show", "status"}) ==
+          Lines{"ERR EINVAL cannot show 'status'; say 'show stats' or 'show clients'"});
 }
 
 TEST_CASE("message hands the words to the map and its error back") {

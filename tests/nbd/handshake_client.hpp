@@ -56,8 +56,8 @@ struct Reply {
 
 /// A client of a handshake: sends, and takes apart what comes back.
 struct Client {
-    explicit Client(std::uint32_t flags = 3)
-        : handshake(exports, visitor) {
+    explicit Client(std::uint32_t flags = 3, nbd::TlsMode tls = nbd::TlsMode::off)
+        : handshake(exports, visitor, tls) {
         exports.add(
             {.name = "disk", .description = "a disk", .geometry = {.size = 1 << 20, .minimum_block = 512}});
         exports.add({.name = "away", .ready = false, .why_not = "no path is up"});

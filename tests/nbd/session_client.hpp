@@ -49,7 +49,7 @@ public:
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
         sessions.home()->adopt(
-            {{}, io::Socket(ends[0]), {.number = ++last_client, .peer = "test"}, {info, agreement}});
+            {{}, {io::Socket(ends[0])}, {.number = ++last_client, .peer = "test"}, {info, agreement}});
         return ends[1];
     }
     /// Waits until `condition` holds on the worker; false after five seconds.
