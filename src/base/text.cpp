@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/text.hpp"
 
+#include "base/error.hpp"
+
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <numeric>
 
 namespace base {
@@ -52,6 +55,35 @@ std::vector<std::string> split_words(std::string_view text) {
     if (inside)
         words.push_back(std::move(word));
     return words;
+}
+
+std::string join_words(std::span<const std::string> words) {
+    std::string line;
+    for (const std::string &word : words) {
+        if (!line.empty())
+            line += ' ';
+        for (const char c : word) {
+            if (c == '\\' || is_blank(c))
+                line += '\\';
+            line += c;
+        }
+    }
+    return line;
+}
+
+std::optional<std::uint64_t> take_table_head(std::vector<std::string> &words) {
+    constexpr std::uint64_t sector_bytes = 512;
+    constexpr std::uint64_t most_sectors = std::numeric_limits<std::int64_t>::max() / sector_bytes;
+    constexpr std::size_t longest_quote = 64;
+    if (words.size() < 3 || words[2] != "multipath")
+        return std::nullopt;
+    if (words[0] != "0")
+        throw Error(EINVAL, "a table starts at sector 0, not at '{}'", words[0].substr(0, longest_quote));
+    const auto sectors = parse_number(words[1]);
+    if (!sectors || *sectors == 0 || *sectors > most_sectors)
+        throw Error(EINVAL, "'{}' is not a number of sectors", words[1].substr(0, longest_quote));
+    words.erase(words.begin(), words.begin() + 3);
+    return *sectors * sector_bytes;
 }
 
 std::string_view nearest_word(std::string_view word, const std::vector<std::string_view> &candidates) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,12 @@ namespace base {
 /// Splits on blanks and tabs; a backslash makes the next character literal (device-mapper's rule, semantics
 /// reference 2.17). A backslash at the end is dropped.
 std::vector<std::string> split_words(std::string_view text);
+/// One line that split_words() takes apart into these words again.
+std::string join_words(std::span<const std::string> words);
+
+/// Takes the head of a dm line, `0 <sectors> multipath`, off a table's words and returns its size in bytes;
+/// nothing when the words begin with the table itself. Throws Error(EINVAL) when the head is wrong.
+std::optional<std::uint64_t> take_table_head(std::vector<std::string> &words);
 
 /// The candidate that `word` was probably meant to be; empty when none is near.
 std::string_view nearest_word(std::string_view word, const std::vector<std::string_view> &candidates);

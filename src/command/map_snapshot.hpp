@@ -15,8 +15,10 @@ struct MapSnapshot {
     std::string name;
     std::string info;                                  ///< INFO, with its trailing blank
     std::string table;                                 ///< TABLE, with its trailing blank
+    std::string staged_table;                          ///< TABLE of the inactive table, if there is one
     std::vector<std::string> dependencies;             ///< path names, each once
     std::vector<multipath::PathStatistics> statistics; ///< of each path entry, in the table's order
+    std::uint64_t staged_sectors = 0;                  ///< of the inactive table
     std::uint64_t size_sectors = 0;                    ///< of 512 bytes; zero while not known yet
     std::uint64_t event_number = 0;
     bool suspended = false;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "command/call.hpp"
 #include "command/map_snapshot.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +21,19 @@ namespace command {
 
 class EventFeed;
 
+/// Something that takes its time, on a map's home worker. Ended before it has finished: called off.
+class Activity {
+public:
+    virtual ~Activity() = default;
+};
+
+/// How it ended. Plain values: they cross threads.
+struct Outcome {
+    int error = 0;                  ///< an errno value; 0: well
+    std::string text;               ///< of the error
+    std::vector<std::string> lines; ///< of the reply
+};
+
 /// One map as commands see it: on its home worker, and only while a step of Maps::visit() runs. A command
 /// that needs more of a map gets one more function here. Nothing here waits for a path.
 class MapAccess {
@@ -28,6 +43,16 @@ public:
     [[nodiscard]] virtual std::uint64_t size_sectors() const = 0;
     /// A dm message, verb and arguments. Throws base::Error and then has changed nothing.
     virtual void message(std::span<const std::string> words) = 0;
+    /// Drops the inactive table.
+    virtual void clear() = 0;
+
+    // What takes its time. `finish` is called once, inside the call or later, on the home worker, and does
+    // not end the activity; never after the activity has ended.
+    using Finish = std::function<void(Outcome outcome)>;
+    /// A dm table, with or without `0 <sectors> multipath` in front, into the inactive slot.
+    virtual std::unique_ptr<Activity> load(std::string_view table, Finish finish) = 0;
+    virtual std::unique_ptr<Activity> suspend(bool noflush, Finish finish) = 0;
+    virtual std::unique_ptr<Activity> resume(bool noflush, Finish finish) = 0;
 
     /// Fault injection on one path of the map. Each throws base::Error, and then has changed nothing.
     virtual void inject(const std::string &path, std::string_view rule) = 0;
@@ -60,6 +85,16 @@ public:
     /// once, inside this call or later, with ENXIO when there is no such map (any more). Visits to one map
     /// run in order. `done` is only moved, so that it is destroyed on the control loop.
     virtual void visit(const std::string &map, Step step, Done done) = 0;
+
+    /// Begins something at a map's home worker that takes its time. Throws base::Error; keeps nothing of the
+    /// map but in what it returns. Holds no Call.
+    using Beginning = std::function<std::unique_ptr<Activity>(MapAccess &map, MapAccess::Finish finish)>;
+    using Ended = std::function<void(const Outcome &outcome)>;
+    /// Posts `beginning` to the map's home worker and, when what it began has finished, `ended` back to the
+    /// control loop: once, inside this call or later, with ENXIO when there is no such map. Calls it off, if
+    /// still to be, when the result is destroyed: on the control loop, `ended` is not called any more.
+    [[nodiscard]] virtual std::unique_ptr<Call::Waiting> begin(const std::string &map, Beginning beginning,
+                                                               Ended ended) = 0;
 
     /// What happens in the maps, delivered on the control loop in each map's own order, and before the `done`
     /// of any step that ran after it.

@@ -2,7 +2,9 @@
 // What maps are like: ls, status, table, info, deps.
 #include "command/family_list.hpp"
 
+#include "base/error.hpp"
 #include "command/maps.hpp"
+#include "command/options.hpp"
 #include "command/snapshots.hpp"
 #include "command/status_line.hpp"
 
@@ -22,19 +24,39 @@ std::string table_line(const MapSnapshot &map) {
 
 using Format = std::string (*)(const MapSnapshot &map);
 
-/// One map's line, or every map's with its name in front.
+/// One map's line, or every map's with its name in front. As in dmsetup, a map without a live table has none.
 template <Format format>
-void print_lines(const CallPointer &call, Maps &maps) {
-    if (!call->arguments().empty()) {
-        with_snapshot(call, maps, call->arguments()[0], [call](const MapSnapshot &map) {
-            call->line(format(map));
+void print_lines(const CallPointer &call, Maps &maps, std::span<const std::string> map) {
+    if (!map.empty()) {
+        with_snapshot(call, maps, map[0], [call](const MapSnapshot &snapshot) {
+            if (snapshot.live_table)
+                call->line(format(snapshot));
             call->ok();
         });
         return;
     }
     with_all_snapshots(call, maps, [call](const std::vector<MapSnapshot> &all) {
-        for (const MapSnapshot &map : all)
-            call->line(fmt::format("{}: {}", map.name, format(map)));
+        for (const MapSnapshot &snapshot : all)
+            call->line(
+                fmt::format("{}: {}", snapshot.name, snapshot.live_table ? format(snapshot) : std::string()));
+        call->ok();
+    });
+}
+
+void print_status(const CallPointer &call, Maps &maps) {
+    print_lines<status_line>(call, maps, call->arguments());
+}
+
+void print_table(const CallPointer &call, Maps &maps) {
+    const ParsedArguments arguments(call->arguments(), {{"--inactive"}});
+    const std::vector<std::string> &words = arguments.words();
+    if (!arguments.has("--inactive") && words.size() <= 1)
+        return print_lines<table_line>(call, maps, words);
+    if (words.size() != 1)
+        throw base::Error(EINVAL, "usage: {}", get_row(call->name()).usage());
+    with_snapshot(call, maps, words[0], [call](const MapSnapshot &map) {
+        if (map.inactive_table)
+            call->line(fmt::format("0 {} multipath {}", map.staged_sectors, map.staged_table));
         call->ok();
     });
 }
@@ -80,9 +102,9 @@ void print_dependencies(const CallPointer &call, Maps &maps) {
 
 constexpr Row rows[] = {
     {"ls", "", 0, 0, "the names of all maps", false, print_names},
-    {"status", "[MAP]", 0, 1, "state of groups and paths, as dmsetup status", false,
-     print_lines<status_line>},
-    {"table", "[MAP]", 0, 1, "the live table, as dmsetup table", false, print_lines<table_line>},
+    {"status", "[MAP]", 0, 1, "state of groups and paths, as dmsetup status", false, print_status},
+    {"table", "[--inactive] [MAP]", 0, 2, "the live table, as dmsetup table, or the staged one", false,
+     print_table},
     {"info", "MAP", 1, 1, "state, size, clients and held requests of a map", false, print_info},
     {"deps", "MAP", 1, 1, "the paths of a map, each once", false, print_dependencies},
 };

@@ -86,6 +86,14 @@ struct Map {
     std::optional<Cache> cache;                   ///< nothing: decided by the paths (design D4)
     Reinstate reinstate = Reinstate::automatic;
     Eio eio = Eio::path;
+    bool kernel_compat = false;
+
+    /// `compat: kernel`, and what it makes the default (design, section 3).
+    void set_kernel_defaults() {
+        kernel_compat = true;
+        cache = Cache::shared;
+        reinstate = Reinstate::manual;
+    }
 };
 
 /// A checked configuration. Plain values: nothing was created and nothing connected to.

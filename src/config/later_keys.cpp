@@ -34,11 +34,8 @@ constexpr LaterKey later_keys[] = {
     {"map", "ambiguous_writes", text, "retry|hold|fence", {"fence", "hold", "retry", "fail"}},
     {"map", "ambiguous_hold", duration, "5s"},
     {"map", "fence_timeout", duration, "10s"},
-    {"map", "compat", text, "seed", {"seed", "kernel"}},
     {"map", "wwid", text, ""},
     {"map", "reservation_key", text, ""},
-    {"map", "pg_init_delay_msecs", number, "2000"},
-    {"map", "hardware_handler", text, ""},
 };
 constexpr std::string_view later_schemes[] = {"nbds", "nbds+unix", "iscsi"};
 

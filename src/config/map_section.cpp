@@ -16,6 +16,7 @@ constexpr Range sizes{512, std::numeric_limits<std::int64_t>::max()};
 constexpr Range client_counts{1, 1'000'000};
 constexpr Range group_numbers{1, 1024};
 constexpr Range retry_counts{1, 50};
+constexpr Range delays{0, 60000};
 constexpr std::uint64_t sector_bytes = 512;
 
 /// One map.
@@ -59,10 +60,12 @@ private:
         map_.size_bytes = section_.size("size", sizes);
         if (map_.size_bytes && *map_.size_bytes % sector_bytes != 0)
             reading_.problem(*section_.find("size"), "size: {} is not a multiple of 512", *map_.size_bytes);
+        if (section_.choice("compat", {"seed", "kernel"}) == "kernel")
+            map_.set_kernel_defaults();
         if (const auto cache = section_.choice("cache", {"shared", "independent"}))
             map_.cache = *cache == "shared" ? Cache::shared : Cache::independent;
-        if (section_.choice("reinstate", {"auto", "manual"}) == "manual")
-            map_.reinstate = Reinstate::manual;
+        if (const auto reinstate = section_.choice("reinstate", {"auto", "manual"}))
+            map_.reinstate = *reinstate == "manual" ? Reinstate::manual : Reinstate::automatic;
         if (section_.choice("eio", {"path", "verify"}) == "verify")
             map_.eio = Eio::verify;
     }
@@ -110,6 +113,9 @@ private:
     void read_table_keys() {
         queue_if_no_path_ = section_.boolean("queue_if_no_path");
         pg_init_retries_ = section_.number("pg_init_retries", retry_counts);
+        pg_init_delay_msecs_ = section_.number("pg_init_delay_msecs", delays);
+        if (const auto handler = section_.text("hardware_handler"))
+            hardware_handler_ = base::split_words(*handler);
         initial_group_ = section_.number("initial_group", group_numbers);
     }
 
@@ -144,14 +150,18 @@ private:
         }
         if (section_.find("size") == nullptr)
             map_.size_bytes = table_.size_bytes();
-        const bool queues = table_.has_queue_if_no_path();
-        if (queue_if_no_path_ == false && queues)
+        if (queue_if_no_path_ == false && table_.has_queue_if_no_path())
             reading_.problem(*section_.find("queue_if_no_path"),
                              "queue_if_no_path: false, but the table has it");
-        const auto retries = table_.pg_init_retries();
-        must_agree("pg_init_retries", pg_init_retries_, retries);
+        must_agree("pg_init_retries", pg_init_retries_, table_.feature_value("pg_init_retries"));
+        must_agree("pg_init_delay_msecs", pg_init_delay_msecs_, table_.feature_value("pg_init_delay_msecs"));
         must_agree("initial_group", initial_group_, table_.initial_group());
-        add_features(!queues, !retries.has_value(), node);
+        const auto handler = table_.handler();
+        if (!hardware_handler_.empty() && !handler.empty() && handler != hardware_handler_)
+            reading_.problem(*section_.find("hardware_handler"),
+                             "hardware_handler: {}, but the table says {}",
+                             shown(base::join_words(hardware_handler_)), shown(base::join_words(handler)));
+        merge_keys(node);
     }
 
     void must_agree(std::string_view key, std::optional<std::uint64_t> value,
@@ -160,18 +170,26 @@ private:
             reading_.problem(*section_.find(key), "{}: {}, but the table says {}", key, *value, shown(*word));
     }
 
-    void add_features(bool queue_if_no_path, bool pg_init_retries, const Node &node) {
+    /// What the table does not say itself.
+    void merge_keys(const Node &node) {
         bool added = true;
-        if (queue_if_no_path_ == true && queue_if_no_path)
+        if (queue_if_no_path_ == true && !table_.has_queue_if_no_path())
             added = table_.add_feature({"queue_if_no_path"});
-        if (pg_init_retries_ && pg_init_retries)
-            added = table_.add_feature({"pg_init_retries", std::to_string(*pg_init_retries_)}) && added;
+        const auto add = [&](const char *feature, std::optional<std::uint64_t> value) {
+            if (value && !table_.feature_value(feature))
+                added = table_.add_feature({feature, std::to_string(*value)}) && added;
+        };
+        add("pg_init_retries", pg_init_retries_);
+        add("pg_init_delay_msecs", pg_init_delay_msecs_);
         if (!added)
             reading_.problem(node, "table: invalid number of feature args");
+        else if (!hardware_handler_.empty() && table_.handler().empty() &&
+                 !table_.add_handler(hardware_handler_))
+            reading_.problem(node, "table: invalid number of hardware handler args");
     }
 
     void read_groups(const Node &groups) {
-        add_features(true, true, groups);
+        merge_keys(groups);
         append_groups(groups, initial_group_.value_or(1), environment_, paths_, reading_, table_);
         if (initial_group_ && groups.kind == Node::Kind::sequence && *initial_group_ > groups.items.size())
             reading_.problem(*section_.find("initial_group"),
@@ -198,6 +216,8 @@ private:
     TableText table_;
     std::optional<bool> queue_if_no_path_;
     std::optional<std::uint64_t> pg_init_retries_;
+    std::optional<std::uint64_t> pg_init_delay_msecs_;
+    std::vector<std::string> hardware_handler_;
     std::optional<std::uint64_t> initial_group_;
 };
 

@@ -1,33 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/table_text.hpp"
 
-#include "base/error.hpp"
 #include "base/text.hpp"
-#include "config/problem.hpp"
-
-#include <limits>
 
 namespace config {
 
-namespace {
-
-constexpr std::uint64_t sector_bytes = 512;
-constexpr std::uint64_t most_sectors = std::numeric_limits<std::int64_t>::max() / sector_bytes;
-
-} // namespace
-
 TableText::TableText(std::string_view text)
-    : words_(base::split_words(text)) {
-    if (words_.size() < 3 || words_[2] != "multipath")
-        return;
-    const auto sectors = base::parse_number(words_[1]);
-    if (words_[0] != "0")
-        throw base::Error(EINVAL, "a table starts at sector 0, not at '{}'", shown(words_[0]));
-    if (!sectors || *sectors == 0 || *sectors > most_sectors)
-        throw base::Error(EINVAL, "'{}' is not a number of sectors", shown(words_[1]));
-    size_bytes_ = *sectors * sector_bytes;
-    words_.erase(words_.begin(), words_.begin() + 3);
-}
+    : words_(base::split_words(text))
+    , size_bytes_(base::take_table_head(words_)) {}
 
 std::optional<std::size_t> TableText::feature_count() const {
     const auto count = words_.empty() ? std::nullopt : base::parse_number(words_[0]);
@@ -42,24 +22,47 @@ bool TableText::has_queue_if_no_path() const {
     return false;
 }
 
-std::optional<std::string> TableText::pg_init_retries() const {
+std::optional<std::string> TableText::feature_value(std::string_view feature) const {
     const std::size_t count = feature_count().value_or(0);
     std::optional<std::string> found;
     // The last one counts, as in the kernel.
     for (std::size_t i = 1; i < count; ++i)
-        if (base::equal_ignoring_case(words_[i], "pg_init_retries"))
+        if (base::equal_ignoring_case(words_[i], feature))
             found = words_[++i];
     return found;
 }
 
-std::optional<std::string> TableText::initial_group() const {
+std::optional<std::size_t> TableText::handler_count() const {
     const auto features = feature_count();
     if (!features || *features + 1 >= words_.size())
         return std::nullopt;
-    const auto handler = base::parse_number(words_[*features + 1]);
-    if (!handler || *handler >= words_.size() - *features - 2)
+    const auto count = base::parse_number(words_[*features + 1]);
+    return count && *count < words_.size() - *features - 1 ? std::optional<std::size_t>(*count)
+                                                           : std::nullopt;
+}
+
+std::vector<std::string> TableText::handler() const {
+    const std::size_t count = handler_count().value_or(0);
+    if (count == 0)
+        return {};
+    const auto begin = words_.begin() + static_cast<std::ptrdiff_t>(*feature_count()) + 2;
+    return {begin, begin + static_cast<std::ptrdiff_t>(count)};
+}
+
+bool TableText::add_handler(const std::vector<std::string> &handler) {
+    if (handler_count() != std::size_t{0})
+        return false;
+    const std::size_t position = *feature_count() + 1;
+    words_[position] = std::to_string(handler.size());
+    words_.insert(words_.begin() + static_cast<std::ptrdiff_t>(position) + 1, handler.begin(), handler.end());
+    return true;
+}
+
+std::optional<std::string> TableText::initial_group() const {
+    const auto handler = handler_count();
+    if (!handler)
         return std::nullopt;
-    const std::size_t position = *features + *handler + 3; // behind the number of groups
+    const std::size_t position = *feature_count() + *handler + 3; // behind the number of groups
     return position < words_.size() ? std::optional(words_[position]) : std::nullopt;
 }
 
@@ -73,18 +76,6 @@ bool TableText::add_feature(const std::vector<std::string> &feature) {
     return true;
 }
 
-std::string TableText::text() const {
-    std::string line;
-    for (const std::string &word : words_) {
-        if (!line.empty())
-            line += ' ';
-        for (const char c : word) {
-            if (c == '\\' || std::string_view(" \t\n\r\v\f").find(c) != std::string_view::npos)
-                line += '\\';
-            line += c;
-        }
-    }
-    return line;
-}
+std::string TableText::text() const { return base::join_words(words_); }
 
 } // namespace config

@@ -24,12 +24,16 @@ public:
     [[nodiscard]] std::optional<std::uint64_t> size_bytes() const noexcept { return size_bytes_; }
 
     [[nodiscard]] bool has_queue_if_no_path() const;
-    /// The number as it stands there, if it does.
-    [[nodiscard]] std::optional<std::string> pg_init_retries() const;
+    /// The word behind a feature as it stands there, if it does.
+    [[nodiscard]] std::optional<std::string> feature_value(std::string_view feature) const;
     [[nodiscard]] std::optional<std::string> initial_group() const;
+    /// The hardware handler and its arguments.
+    [[nodiscard]] std::vector<std::string> handler() const;
 
     /// Adds a feature to the end of the feature words. False when these are not understood.
     bool add_feature(const std::vector<std::string> &feature);
+    /// The same for the hardware handler, of a table that has none.
+    bool add_handler(const std::vector<std::string> &handler);
     void append(std::string_view word) { words_.emplace_back(word); }
     void append(std::size_t number) { words_.push_back(std::to_string(number)); }
 
@@ -39,6 +43,7 @@ public:
 private:
     /// How many feature words there are; nothing when the count is wrong.
     [[nodiscard]] std::optional<std::size_t> feature_count() const;
+    [[nodiscard]] std::optional<std::size_t> handler_count() const;
 
     std::vector<std::string> words_;
     std::optional<std::uint64_t> size_bytes_;

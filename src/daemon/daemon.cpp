@@ -2,6 +2,7 @@
 #include "daemon/daemon.hpp"
 
 #include "base/log.hpp"
+#include "daemon/errand.hpp"
 #include "daemon/plan.hpp"
 #include "daemon/signals.hpp"
 
@@ -173,6 +174,17 @@ void Daemon::visit(const std::string &map, Step step, Done done) {
             (*held_done)(code == 0 ? std::nullopt : std::optional<base::Error>(base::Error(code, text)));
         });
     });
+}
+
+std::unique_ptr<command::Call::Waiting> Daemon::begin(const std::string &map, Beginning beginning,
+                                                      Ended ended) {
+    Home *home = find_home(map);
+    if (home == nullptr || ending_) {
+        ended({ENXIO, fmt::format("there is no map {}", map), {}});
+        return nullptr;
+    }
+    return std::make_unique<Errand>(control_, *home->worker, *home->map, std::move(beginning),
+                                    std::move(ended));
 }
 
 std::vector<std::shared_ptr<const nbd::ExportInfo>> Daemon::list() const {

@@ -51,6 +51,8 @@ private:
     [[nodiscard]] std::vector<std::string> names() const override;
     [[nodiscard]] bool has(std::string_view map) const override;
     void visit(const std::string &map, Step step, Done done) override;
+    [[nodiscard]] std::unique_ptr<command::Call::Waiting> begin(const std::string &map, Beginning beginning,
+                                                                Ended ended) override;
     [[nodiscard]] command::EventFeed &events() noexcept override { return feed_; }
 
     // Exports, on the control loop.

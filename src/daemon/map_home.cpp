@@ -3,7 +3,6 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "base/text.hpp"
 #include "io/worker.hpp"
 
 #include <algorithm>
@@ -13,7 +12,6 @@ namespace nbdmpathd {
 
 namespace {
 constexpr std::uint64_t sector = 512;
-constexpr std::size_t longest_name = 127;
 
 /// One word.
 std::string tls_text(const nbd::Client &client) {
@@ -26,48 +24,39 @@ std::string tls_text(const nbd::Client &client) {
 } // namespace
 
 MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
-    : plan_(std::move(plan))
+    : worker_(worker)
+    , plan_(std::move(plan))
     , observer_(observer)
     , buffers_(worker, plan_.buffer_memory)
-    , map_(worker, plan_.name, plan_.options, *this, *this)
+    , map_(worker, plan_.name, plan_.options, paths_, *this)
     , keeper_(worker, map_, plan_.expected, *this)
+    , paths_(worker, plan_.name, plan_.paths, keeper_)
     , sessions_(worker, map_, buffers_, plan_.limits,
                 nbd::ExportSessions::DropHeld::to<&multipath::Map::drop_held>(map_))
-    , grace_(worker, base::Delegate<>::to<&MapHome::close_paths>(*this)) {
-    for (const MapPlan::PathPlan &path : plan_.paths) {
-        auto make = [&worker, path] { return path.type->create(worker, path.settings); };
-        paths_.push_back({path.settings.name, std::make_unique<backend::FaultBackend>(worker, make)});
-        for (const backend::FaultSpec &fault : path.faults) {
-            base::log::warning("{}: path {} has a fault injected: {}", plan_.name, path.settings.name,
-                               fault.text);
-            paths_.back().backend->add_rule(fault);
-        }
-        keeper_.add(path.settings.name, *paths_.back().backend);
-    }
-}
+    , grace_(worker, base::Delegate<>::to<&MapHome::close_paths>(*this))
+    , advance_loads_(base::Delegate<>::to<&MapHome::advance_loads>(*this))
+    , expected_(plan_.expected) {}
 
 MapHome::~MapHome() = default;
 
 void MapHome::start() {
     publish();
-    keeper_.start();
+    try {
+        first_load_ =
+            begin_load(plan_.table, [this](const command::Outcome &outcome) { first_table_staged(outcome); });
+    } catch (const base::Error &error) {
+        first_table_staged({error.code(), error.what(), {}});
+    }
 }
 
-void MapHome::paths_settled() noexcept {
-    map_.load(plan_.table);
-    map_.start();
-    loaded_ = true;
+void MapHome::disk_seen() noexcept {
+    const health::Disk disk =
+        health::disk_behind(paths_.backends(map_.dependencies()), expected_, map_.geometry());
+    map_.set_geometry(disk.geometry);
+    disk_seen_ = disk.seen;
+    keeper_.set_disk_seen(disk.seen);
     publish();
 }
-
-multipath::PathDevice MapHome::find(std::string_view name) {
-    const auto own = std::ranges::find(paths_, name, &OwnPath::name);
-    if (own == paths_.end())
-        return {};
-    return {own->backend.get(), keeper_.usable(*own->backend)};
-}
-
-void MapHome::geometry_known(const block::Geometry &) noexcept { publish(); }
 
 void MapHome::publish() {
     auto info = std::make_shared<nbd::ExportInfo>();
@@ -77,10 +66,12 @@ void MapHome::publish() {
     info->policy = plan_.policy;
     info->geometry.read_only |= plan_.policy.access == nbd::ExportPolicy::Access::read_only;
     info->home = sessions_.home();
-    info->ready = loaded_ && info->geometry.size != 0;
-    if (!info->ready)
+    info->ready = map_.has_live_table() && info->geometry.size != 0;
+    if (!info->ready && !why_not_.empty())
+        info->why_not = "this map has no table: " + why_not_;
+    else if (!info->ready)
         info->why_not = "no path of this map has been reached yet, so its size is not known";
-    observer_.map_export(plan_.name, std::move(info), loaded_);
+    observer_.map_export(plan_.name, std::move(info), started_);
 }
 
 void MapHome::event(const multipath::Event &event) noexcept {
@@ -103,8 +94,14 @@ command::MapSnapshot MapHome::snapshot() const {
     const block::Geometry &geometry = map_.geometry();
     command::MapSnapshot copy;
     copy.name = plan_.name;
-    copy.live_table = loaded_;
-    if (loaded_) {
+    copy.live_table = map_.has_live_table();
+    copy.inactive_table = map_.has_inactive_table();
+    copy.suspended = map_.suspended();
+    if (copy.inactive_table) {
+        copy.staged_table = map_.inactive_table_text();
+        copy.staged_sectors = staged_->disk.geometry.size / sector;
+    }
+    if (copy.live_table) {
         copy.info = map_.info_text();
         copy.table = map_.table_text();
         copy.dependencies = map_.dependencies();
@@ -119,39 +116,34 @@ command::MapSnapshot MapHome::snapshot() const {
     copy.maximum_block = geometry.maximum_payload;
     copy.held = map_.held();
     copy.held_oldest = std::chrono::duration_cast<std::chrono::milliseconds>(map_.held_oldest());
-    copy.independent_caches = plan_.options.independent_caches;
+    copy.independent_caches = map_.options().independent_caches;
     return copy;
 }
 
 std::uint64_t MapHome::size_sectors() const { return map_.geometry().size / sector; }
 
-void MapHome::message(std::span<const std::string> words) {
-    if (!loaded_)
+void MapHome::require_started() const {
+    if (closing_)
+        throw base::Error(ESHUTDOWN, "map {} is being closed", plan_.name);
+    if (!started_)
         throw base::Error(EAGAIN, "map {} has no table yet: its paths are still being connected", plan_.name);
-    map_.message(words);
 }
 
-backend::FaultBackend &MapHome::require_path(const std::string &name) {
-    const auto own = std::ranges::find(paths_, name, &OwnPath::name);
-    if (own != paths_.end())
-        return *own->backend;
-    std::vector<std::string_view> names;
-    for (const OwnPath &path : paths_)
-        names.push_back(path.name);
-    const std::string quote = name.substr(0, longest_name);
-    const std::string_view nearest = base::nearest_word(quote, names);
-    throw base::Error(EINVAL, "map {} has no path '{}'{}", plan_.name, quote,
-                      nearest.empty() ? "; 'deps' lists them" : fmt::format("; did you mean '{}'?", nearest));
+void MapHome::message(std::span<const std::string> words) {
+    require_started();
+    // To a map without a table it is no error (reference 2.17).
+    if (map_.has_live_table())
+        map_.message(words);
 }
 
 void MapHome::inject(const std::string &path, std::string_view rule) {
-    require_path(path).add_rule(backend::parse_fault(rule));
+    paths_.require(path).add_rule(backend::parse_fault(rule));
 }
 
-void MapHome::remove_injected(const std::string &path) { require_path(path).remove_rules(); }
+void MapHome::remove_injected(const std::string &path) { paths_.require(path).remove_rules(); }
 
 std::vector<std::string> MapHome::injected_rules(const std::string &path) {
-    return require_path(path).rules();
+    return paths_.require(path).rules();
 }
 
 std::vector<command::ClientSnapshot> MapHome::clients() const {
@@ -172,8 +164,11 @@ std::vector<command::ClientSnapshot> MapHome::clients() const {
 }
 
 void MapHome::close(base::Duration grace) {
+    if (std::exchange(closing_, true))
+        return;
     keeper_.stop();
     map_.shut_down();
+    worker_.post(advance_loads_);
     grace_.start_in(grace);
     sessions_.shut_down(grace, base::Delegate<>::to<&MapHome::sessions_closed>(*this));
 }
@@ -188,19 +183,17 @@ void MapHome::sessions_closed() noexcept {
 void MapHome::close_paths() noexcept {
     if (std::exchange(closing_paths_, true))
         return;
-    paths_open_ = paths_.size();
-    for (const OwnPath &path : paths_)
-        path.backend->close(base::Delegate<>::to<&MapHome::path_closed>(*this));
+    paths_.close_all(base::Delegate<>::to<&MapHome::paths_closed>(*this));
 }
 
-void MapHome::path_closed() noexcept {
-    --paths_open_;
+void MapHome::paths_closed() noexcept {
+    paths_closed_ = true;
     tell_when_closed();
 }
 
 void MapHome::tell_when_closed() noexcept {
     // The sessions count each of their requests, so nothing is in flight any more.
-    if (!sessions_open_ && paths_open_ == 0)
+    if (!sessions_open_ && paths_closed_)
         observer_.map_closed(plan_.name);
 }
 

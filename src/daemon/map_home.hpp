@@ -1,48 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "backend/fault.hpp"
 #include "base/buffer_pool.hpp"
 #include "command/maps.hpp"
+#include "daemon/map_plan.hpp"
+#include "daemon/path_set.hpp"
 #include "health/path_keeper.hpp"
-#include "multipath/device_set.hpp"
+#include "io/worker.hpp"
 #include "multipath/map.hpp"
 #include "nbd/export_sessions.hpp"
 #include "nbd/exports.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-namespace io {
-class Worker;
-}
-
 namespace nbdmpathd {
-
-/// Everything a map is made from: plain values, decided by the daemon, made into objects on the home worker.
-struct MapPlan {
-    struct PathPlan {
-        const backend::Type *type;
-        backend::Settings settings;
-        std::vector<backend::FaultSpec> faults; ///< injected from the start
-    };
-    std::string name;
-    std::string description;
-    std::string table; ///< dm text
-    multipath::MapOptions options;
-    health::Expected expected;
-    std::vector<PathPlan> paths; ///< in the order of the table, each once
-    std::size_t buffer_memory;   ///< this map's share
-    nbd::SessionLimits limits;
-    nbd::ExportPolicy policy;
-};
 
 /// Hears of a map, on the map's worker: whoever implements it hops to the control loop by itself.
 class MapHomeObserver {
 public:
     virtual void map_event(const std::string &map, const multipath::Event &event) = 0;
-    /// What clients are told has changed; `settled`: every path has answered or failed to.
+    /// What clients are told has changed; `settled`: every path of the first table has answered or failed to.
     virtual void map_export(const std::string &map, std::shared_ptr<const nbd::ExportInfo> info,
                             bool settled) = 0;
     virtual void map_closed(const std::string &map) = 0;
@@ -53,15 +33,12 @@ protected:
 
 /// One map with its paths and its clients on its home worker: the only place where backend, keeper, core and
 /// sessions meet. Made, used and destroyed on that worker.
-class MapHome final : public command::MapAccess,
-                      private multipath::Observer,
-                      private multipath::DeviceSet,
-                      private health::KeeperObserver {
+class MapHome final : public command::MapAccess, private multipath::Observer, private health::KeeperObserver {
 public:
     MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer);
     ~MapHome();
 
-    /// Connects the paths.
+    /// Connects the paths of the first table, and makes it live.
     void start();
     /// Answers ESHUTDOWN to what is held and what still comes, lets what is in flight finish, closes the
     /// sessions and the paths. Ends with map_closed(). `grace`: then what is in flight at remote servers is
@@ -77,39 +54,73 @@ public:
     [[nodiscard]] std::vector<command::ClientSnapshot> clients() const override;
     bool kick(std::uint64_t client) override { return sessions_.kick(client); }
 
+    using Activity = std::unique_ptr<command::Activity>;
+    using Finish = command::MapAccess::Finish;
+    Activity load(std::string_view table, Finish finish) override;
+    void clear() override;
+    Activity suspend(bool noflush, Finish finish) override;
+    Activity resume(bool noflush, Finish finish) override;
+
 private:
-    struct OwnPath {
-        std::string name;
-        std::unique_ptr<backend::FaultBackend> backend;
-    };
-    /// Throws base::Error(EINVAL) with the nearest name there is.
-    backend::FaultBackend &require_path(const std::string &name);
+    class Loading;
+    class Operation;
 
     void event(const multipath::Event &event) noexcept override;
     void warning(std::string_view text) noexcept override;
-    multipath::PathDevice find(std::string_view name) override;
-    void paths_settled() noexcept override;
-    void geometry_known(const block::Geometry &geometry) noexcept override;
+    void path_settled() noexcept override { worker_.post(advance_loads_); }
+    void disk_seen() noexcept override;
     void path_notice(std::string_view text, bool bad) noexcept override;
 
     void publish();
+    void require_started() const;
     void sessions_closed() noexcept;
     void close_paths() noexcept;
-    void path_closed() noexcept;
+    void paths_closed() noexcept;
     void tell_when_closed() noexcept;
 
+    // map_home_tables.cpp
+    Activity begin_load(std::string_view text, Finish finish);
+    void advance_loads() noexcept;
+    std::vector<std::string> stage(const Loading &loading);
+    [[nodiscard]] std::vector<std::string> wrong_paths(const Loading &loading,
+                                                       const block::Geometry &disk) const;
+    void first_table_staged(const command::Outcome &outcome);
+    void resume_is_over() noexcept;
+    void take_over_staged() noexcept;
+    [[nodiscard]] bool size_is_fixed() const noexcept;
+    void require_same_size(const block::Geometry &geometry) const;
+    void check_caches(const multipath::Table &table) const;
+    [[nodiscard]] std::vector<std::string> with_live_paths(std::vector<std::string> names) const;
+    void close_unused_paths() noexcept;
+
+    io::Worker &worker_;
     MapPlan plan_;
     MapHomeObserver &observer_;
     base::BufferPool buffers_;
     multipath::Map map_;
     health::PathKeeper keeper_;
-    std::vector<OwnPath> paths_;
+    PathSet paths_;
     nbd::ExportSessions sessions_;
     base::Timer grace_; ///< then the paths are closed under what is in flight
-    std::size_t paths_open_ = 0;
+    base::Task advance_loads_;
+
+    Activity first_load_;
+    base::List<Loading> loads_; ///< that wait for their paths
+    /// What the inactive table was loaded with.
+    struct Staged {
+        health::Expected expected;
+        health::Disk disk;
+    };
+    std::optional<Staged> staged_;
+    health::Expected expected_; ///< of the live table
+    bool disk_seen_ = false;
+    unsigned resumes_ = 0; ///< that are going on
+    std::string why_not_;  ///< there is no live table
     bool sessions_open_ = true;
+    bool closing_ = false;
     bool closing_paths_ = false;
-    bool loaded_ = false; ///< the table is live: every path has answered or failed to
+    bool paths_closed_ = false;
+    bool started_ = false; ///< the first table is live, or cannot become so
 };
 
 } // namespace nbdmpathd

@@ -1,72 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "daemon/plan.hpp"
 
-#include <algorithm>
-#include <set>
+#include "daemon/caches.hpp"
+#include "daemon/no_device.hpp"
 
 namespace nbdmpathd {
 
 namespace {
-
-/// A device that takes no request: enough to have a table's text checked.
-class NoDevice final : public block::Device {
-public:
-    void submit(block::Request &) noexcept override { assert(false); }
-    [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
-
-private:
-    block::Geometry geometry_;
-};
-
-/// Every path of the configuration, for parsing a table without its devices.
-class NamedDevices final : public multipath::DeviceSet {
-public:
-    explicit NamedDevices(const config::PathNames &paths)
-        : paths_(paths) {}
-    multipath::PathDevice find(std::string_view name) override {
-        (void)paths_.require(name);
-        return {&device_, true};
-    }
-
-private:
-    const config::PathNames &paths_;
-    NoDevice device_;
-};
-
-std::unique_ptr<multipath::Table> parse_table(const config::TableCheck &check) {
-    NamedDevices devices(check.paths);
-    return multipath::Table::parse(check.map.table, devices);
-}
-
-/// Design D4: whether all paths see one cache by themselves.
-bool see_one_cache(const std::vector<MapPlan::PathPlan> &paths) {
-    std::set<std::string> caches;
-    for (const MapPlan::PathPlan &path : paths)
-        caches.insert(path.type->cache_identity(path.settings.uri, path.settings.values));
-    return paths.size() == 1 || (caches.size() == 1 && !caches.begin()->empty());
-}
-
-/// Several servers with caches of their own in one group would take turns in writing.
-void check_cache(const config::Map &map, const multipath::Table &table, bool independent,
-                 config::Problems &problems) {
-    if (!independent || map.read_only)
-        return;
-    for (const auto &group : table.groups()) {
-        std::set<std::string_view> devices;
-        for (const auto &path : group->paths)
-            devices.insert(path->name);
-        if (devices.size() < 2)
-            continue;
-        problems.add(map.table_where,
-                     "map {}: group {} has several paths whose servers may have caches of their own; say "
-                     "'cache: shared' if "
-                     "every path sees the same data at once (one server, one array, servers on one file of "
-                     "one host or with "
-                     "caching off), else put each path into a priority group of its own",
-                     map.name, group->number);
-        return;
-    }
-}
 
 std::vector<backend::FaultSpec> faults_of(const config::Path &path) {
     std::vector<backend::FaultSpec> faults;
@@ -96,34 +36,65 @@ nbd::ExportPolicy plan_policy(const config::Map &map) {
     return policy;
 }
 
-MapPlan plan_map(const config::Map &map, const config::Config &configuration, config::Problems &problems) {
+/// The book with which the configuration's own tables are checked. A path whose URI was wrong is there too.
+PathBook book_of(const std::vector<config::Path> &paths) {
+    PathBook book;
+    for (const config::Path &path : paths)
+        book.emplace(
+            path.name,
+            PathPlan{backend::find_type(path.uri), {path.name, path.uri, path.values}, faults_of(path)});
+    return book;
+}
+
+/// Every path of the configuration, for parsing a table without its devices.
+class NamedDevices final : public multipath::DeviceSet {
+public:
+    explicit NamedDevices(const config::PathNames &paths)
+        : paths_(paths) {}
+    multipath::PathDevice find(std::string_view name) override {
+        (void)paths_.require(name);
+        return {&no_device(), true};
+    }
+
+private:
+    const config::PathNames &paths_;
+};
+
+multipath::TableRules rules_of(const config::Map &map) {
+    multipath::TableRules rules;
+    rules.compat = map.kernel_compat ? &multipath::kernel : &multipath::seed;
+    return rules;
+}
+
+std::unique_ptr<multipath::Table> parse_table(const config::TableCheck &check) {
+    NamedDevices devices(check.paths);
+    return multipath::Table::parse(check.map.table, devices, rules_of(check.map));
+}
+
+MapPlan plan_map(const config::Map &map, const config::Config &configuration,
+                 const std::shared_ptr<const PathBook> &book, config::Problems &problems) {
     const config::PathNames names(configuration.paths);
     const auto table = parse_table({map, names});
     MapPlan plan;
     plan.name = map.name;
     plan.description = map.description;
     plan.table = map.table;
-    std::set<std::string_view> seen;
-    for (const auto &group : table->groups()) {
-        for (const auto &path : group->paths) {
-            if (!seen.insert(path->name).second)
-                continue;
-            const config::Path &found = names.require(path->name);
-            plan.paths.push_back(
-                {backend::find_type(found.uri), {found.name, found.uri, found.values}, faults_of(found)});
-        }
-    }
+    plan.paths = book;
+    plan.cache_stated = map.cache.has_value();
     plan.options.independent_caches =
-        map.cache ? *map.cache == config::Cache::independent : !see_one_cache(plan.paths);
+        map.cache ? *map.cache == config::Cache::independent : !see_one_cache(path_names(*table), *book);
     plan.options.no_path_timeout = map.no_path_timeout;
     plan.options.verify_eio = map.eio == config::Eio::verify;
+    plan.options.rules = rules_of(map);
     plan.expected.size = map.size_bytes;
     plan.expected.read_only = map.read_only;
     plan.expected.reinstate = map.reinstate == config::Reinstate::automatic;
     plan.buffer_memory = configuration.limits.buffer_memory_bytes / configuration.maps.size();
     plan.limits.requests_per_connection = configuration.limits.requests_per_connection;
     plan.policy = plan_policy(map);
-    check_cache(map, *table, plan.options.independent_caches, problems);
+    const std::string conflict = cache_conflict(*table);
+    if (plan.options.independent_caches && !map.read_only && !conflict.empty())
+        problems.add(map.table_where, "map {}: {}", map.name, conflict);
     return plan;
 }
 
@@ -144,8 +115,9 @@ config::Environment environment() {
 std::vector<MapPlan> plan_maps(const config::Config &configuration) {
     config::Problems problems;
     std::vector<MapPlan> plans;
+    const auto book = std::make_shared<const PathBook>(book_of(configuration.paths));
     for (const config::Map &map : configuration.maps)
-        plans.push_back(plan_map(map, configuration, problems));
+        plans.push_back(plan_map(map, configuration, book, problems));
     problems.throw_if_any();
     return plans;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "config/environment.hpp"
-#include "daemon/map_home.hpp"
+#include "daemon/map_plan.hpp"
 #include "nbd/tls_credentials.hpp"
 
 #include <vector>

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace health {
 
@@ -24,7 +25,7 @@ struct PathKeeper::Kept {
     std::string name;
     backend::Backend &backend;
     PathState state = PathState::connecting;
-    bool answered_once = false;
+    bool settled = false;
     bool probing = false;
     // What the log has of it since it last worked: a server that comes and goes without working says it once.
     std::string told_lost;
@@ -45,13 +46,11 @@ PathKeeper::~PathKeeper() = default;
 void PathKeeper::add(std::string name, backend::Backend &backend) {
     paths_.push_back(std::make_unique<Kept>(std::move(name), backend));
     paths_.back()->buffer.reset(static_cast<std::byte *>(std::aligned_alloc(4096, probe_buffer_size)));
+    backend.open(*this);
 }
 
-void PathKeeper::start() {
-    for (const auto &kept : paths_)
-        kept->backend.open(*this);
-    if (paths_.empty())
-        settle_if_all_answered();
+void PathKeeper::remove(const backend::Backend &backend) noexcept {
+    std::erase_if(paths_, [&](const auto &kept) { return &kept->backend == &backend; });
 }
 
 void PathKeeper::stop() noexcept {
@@ -59,42 +58,61 @@ void PathKeeper::stop() noexcept {
     recheck_.cancel();
 }
 
-PathKeeper::Kept &PathKeeper::find(const backend::Backend &backend) noexcept {
+PathKeeper::Kept &PathKeeper::find(const backend::Backend &backend) const noexcept {
     return **std::ranges::find_if(paths_, [&](const auto &kept) { return &kept->backend == &backend; });
 }
 
-bool PathKeeper::usable(const block::Device &device) const noexcept {
-    return std::ranges::any_of(paths_, [&](const auto &kept) {
-        return static_cast<const block::Device *>(&kept->backend) == &device &&
-               kept->state == PathState::active;
-    });
+bool PathKeeper::settled(const backend::Backend &backend) const noexcept { return find(backend).settled; }
+
+multipath::PathDevice PathKeeper::judge(backend::Backend &backend) const {
+    const bool reached =
+        find(backend).state == PathState::active || find(backend).state == PathState::mismatch;
+    const bool right = reached && difference(backend).empty();
+    return {&backend, reached && right, reached && !right};
+}
+
+bool PathKeeper::is_in_use(const Kept &kept) const noexcept {
+    if (!map_.has_live_table())
+        return false;
+    for (const auto &group : map_.live_table()->groups())
+        for (const auto &path : group->paths)
+            if (path->device == &kept.backend)
+                return true;
+    return false;
+}
+
+void PathKeeper::settle(Kept &kept) noexcept {
+    if (!std::exchange(kept.settled, true))
+        observer_.path_settled();
 }
 
 void PathKeeper::path_up(backend::Backend &backend) noexcept {
     Kept &kept = find(backend);
-    kept.answered_once = true;
-    // Before the first table everything that answers counts; who differs is told apart when all have
-    // answered.
     kept.state = PathState::active;
-    if (!settled_) {
-        settle_if_all_answered();
-        return;
+    // A table that is not live yet judges its paths when it becomes so.
+    if (is_in_use(kept)) {
+        if (!disk_seen_)
+            observer_.disk_seen();
+        if (check(kept))
+            probe(kept);
     }
-    if (!geometry_known_)
-        learn_geometry();
-    if (check(kept))
-        probe(kept);
+    settle(kept);
 }
 
 bool PathKeeper::check(Kept &kept) noexcept {
-    const std::string wrong = difference(kept.backend.geometry());
+    const std::string wrong = difference(kept.backend);
     // Before anything else can be sent there: a message may have reinstated it while it was away.
     map_.bar(kept.backend, !wrong.empty());
-    if (wrong.empty())
-        return true;
-    kept.state = PathState::mismatch;
-    complain(kept, kept.told_mismatch, fmt::format("is not this disk and will not be used: {}", wrong));
-    return false;
+    kept.state = wrong.empty() ? PathState::active : PathState::mismatch;
+    if (!wrong.empty())
+        complain(kept, kept.told_mismatch, fmt::format("is not this disk and will not be used: {}", wrong));
+    return wrong.empty();
+}
+
+void PathKeeper::check_all() noexcept {
+    for (const auto &kept : paths_)
+        if ((kept->state == PathState::active || kept->state == PathState::mismatch) && is_in_use(*kept))
+            check(*kept);
 }
 
 void PathKeeper::complain(Kept &kept, std::string &told, std::string_view why) noexcept {
@@ -106,74 +124,16 @@ void PathKeeper::complain(Kept &kept, std::string &told, std::string_view why) n
 
 void PathKeeper::path_down(backend::Backend &backend, std::string_view why) noexcept {
     Kept &kept = find(backend);
-    kept.answered_once = true;
     kept.state = PathState::disconnected;
     complain(kept, kept.told_lost, fmt::format("is lost: {}", why));
-    if (settled_)
-        map_.path_lost(backend);
-    else
-        settle_if_all_answered();
+    map_.path_lost(backend);
+    settle(kept);
 }
 
-void PathKeeper::settle_if_all_answered() noexcept {
-    if (!std::ranges::all_of(paths_, [](const auto &kept) { return kept->answered_once; }))
-        return;
-    settled_ = true;
-    learn_geometry();
-    for (const auto &kept : paths_)
-        if (kept->state == PathState::active && !difference(kept->backend.geometry()).empty())
-            kept->state = PathState::mismatch; // loaded failed
-    observer_.paths_settled();
-    // Now there is a table to bar them from.
-    for (const auto &kept : paths_)
-        if (kept->state == PathState::mismatch)
-            check(*kept);
-}
-
-void PathKeeper::learn_geometry() noexcept {
-    bool size_known = expected_.size.has_value();
-    block::Geometry geometry;
-    geometry.size = expected_.size.value_or(0);
-    geometry.read_only = expected_.read_only;
-    for (const auto &kept : paths_) {
-        if (kept->state != PathState::active)
-            continue;
-        const block::Geometry &one = kept->backend.geometry();
-        if (!size_known) {
-            size_known = true;
-            geometry.size = one.size;
-        }
-        if (expected_.size ? one.size < geometry.size : one.size != geometry.size)
-            continue; // another disk: its blocks do not count
-        geometry_known_ = true;
-        geometry.minimum_block = std::max(geometry.minimum_block, one.minimum_block);
-        geometry.preferred_block =
-            std::max({geometry.preferred_block, one.preferred_block, geometry.minimum_block});
-        geometry.maximum_payload = std::min(geometry.maximum_payload, one.maximum_payload);
-        geometry.read_only |= one.read_only;
-        geometry.rotational |= one.rotational;
-    }
-    // A stated size is enough: clients may come before the first path does.
-    if (!size_known)
-        return;
-    geometry.size -= geometry.size % geometry.minimum_block;
-    map_.set_geometry(geometry);
-    observer_.geometry_known(geometry);
-}
-
-std::string PathKeeper::difference(const block::Geometry &path) const {
-    const block::Geometry &map = map_.geometry();
-    const std::uint64_t path_size = path.size - path.size % map.minimum_block;
-    if (expected_.size ? path_size < map.size : path_size != map.size)
-        return fmt::format("its size is {} bytes, the map's is {}", path.size, map.size);
-    if (path.minimum_block > map.minimum_block)
-        return fmt::format("its block size is {}, the map's is {}", path.minimum_block, map.minimum_block);
-    if (path.maximum_payload < map.maximum_payload)
-        return fmt::format("its longest request is {} bytes, the map's is {}", path.maximum_payload,
-                           map.maximum_payload);
-    if (path.read_only && !map.read_only)
-        return "it is read-only, the map is not";
-    return {};
+std::string PathKeeper::difference(const backend::Backend &backend) const {
+    // While nothing tells the size everything may be right.
+    return map_.geometry().size == 0 ? std::string()
+                                     : health::difference(backend.geometry(), map_.geometry(), expected_);
 }
 
 void PathKeeper::path_failed() noexcept {

@@ -3,11 +3,11 @@
 
 #include "backend/backend.hpp"
 #include "base/scheduler.hpp"
+#include "health/disk.hpp"
 #include "multipath/map.hpp"
 
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,20 +16,15 @@ namespace health {
 /// Why a path does not carry I/O, as `show paths` words it.
 enum class PathState { connecting, active, disconnected, mismatch };
 
-/// What the map's owner states about the disk; what is not stated comes from the first path that answers.
-struct Expected {
-    std::optional<std::uint64_t> size; ///< bytes; without it every path has the size of the first one
-    bool read_only = false;
-    bool reinstate = true; ///< a path that answers again returns by itself
-};
-
-/// Hears of what the keeper decides. On the worker; may call the map, not the keeper.
+/// Hears of what the keeper decides. On the worker, in a backend's call: may call the map and the keeper, not
+/// a backend.
 class KeeperObserver {
 public:
-    /// Every path has answered or failed to, once: the table can be loaded now.
-    virtual void paths_settled() noexcept = 0;
-    /// The disk is known for the first time, or differs from before.
-    virtual void geometry_known(const block::Geometry &geometry) noexcept = 0;
+    /// A path that was added has answered or failed to, for the first time.
+    virtual void path_settled() noexcept = 0;
+    /// A path of the live table answers, and the disk has not been seen yet: the map's geometry can be set
+    /// now.
+    virtual void disk_seen() noexcept = 0;
     /// A line for the log, without the map's name.
     virtual void path_notice(std::string_view text, bool bad) noexcept = 0;
 
@@ -46,18 +41,27 @@ public:
     /// After every backend has closed.
     ~PathKeeper();
 
-    /// Before start(); in the order of the table, which decides whose size counts.
+    /// Looks after a path from now on, and opens it.
     void add(std::string name, backend::Backend &backend);
-    /// Opens every backend.
-    void start();
+    /// The backend has closed.
+    void remove(const backend::Backend &backend) noexcept;
     /// Nothing is probed or reinstated any more.
     void stop() noexcept;
     /// The map failed a path: looks after it in a second.
     void path_failed() noexcept;
 
-    /// Whether the path was reached and is the right disk.
-    [[nodiscard]] bool usable(const block::Device &device) const noexcept;
-    [[nodiscard]] bool settled() const noexcept { return settled_; }
+    /// Whether the path has answered or failed to, at least once.
+    [[nodiscard]] bool settled(const backend::Backend &backend) const noexcept;
+    /// The path as a table finds it: whether it was reached, and is the map's disk.
+    [[nodiscard]] multipath::PathDevice judge(backend::Backend &backend) const;
+
+    [[nodiscard]] const Expected &expected() const noexcept { return expected_; }
+    /// What the owner states has changed: with the next table.
+    void expect(const Expected &expected) noexcept { expected_ = expected; }
+    /// Whether the map's geometry was set from a path that answered; until then paths tell by disk_seen().
+    void set_disk_seen(bool seen) noexcept { disk_seen_ = seen; }
+    /// The map has another table, or is another disk: bars who is wrong for it, and says so.
+    void check_all() noexcept;
 
 private:
     struct Kept;
@@ -66,24 +70,23 @@ private:
     void path_down(backend::Backend &backend, std::string_view why) noexcept override;
     void completed(block::Request &request, block::Status status) noexcept override;
 
-    Kept &find(const backend::Backend &backend) noexcept;
+    [[nodiscard]] Kept &find(const backend::Backend &backend) const noexcept;
+    void settle(Kept &kept) noexcept;
+    [[nodiscard]] bool is_in_use(const Kept &kept) const noexcept;
     void probe(Kept &kept) noexcept;
     void probe_failed_paths() noexcept;
-    void settle_if_all_answered() noexcept;
     /// Whether the path is this disk; bars it from the map when it is not.
     bool check(Kept &kept) noexcept;
     void complain(Kept &kept, std::string &told, std::string_view why) noexcept;
     void works(Kept &kept) noexcept;
-    void learn_geometry() noexcept;
-    [[nodiscard]] std::string difference(const block::Geometry &geometry) const;
+    [[nodiscard]] std::string difference(const backend::Backend &backend) const;
 
     multipath::Map &map_;
     Expected expected_;
     KeeperObserver &observer_;
     std::vector<std::unique_ptr<Kept>> paths_;
     base::Timer recheck_;
-    bool settled_ = false;
-    bool geometry_known_ = false;
+    bool disk_seen_ = false;
     bool stopped_ = false;
 };
 

@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,8 +50,12 @@ public:
 
     // Tables and the gate (2.14). A suspend waits for what is in flight; requests that come meanwhile wait
     // for the resume.
-    /// Puts a table into the inactive slot, in place of the one that is there (2.18).
-    void load(std::string_view text);
+    /// Puts a table into the inactive slot, in place of the one that is there (2.18). `geometry`: what
+    /// clients see from the swap on; without it that stays as it is. Returns a line for the user, empty in
+    /// the good case (R31).
+    std::string load(std::string_view text, const std::optional<block::Geometry> &geometry = {});
+    /// The inactive table changes nothing of what clients see.
+    void keep_geometry() noexcept { inactive_geometry_.reset(); }
     void clear() noexcept { inactive_.reset(); }
     /// `noflush`: what waits for a path goes on waiting; else it fails. Suspends, resumes and the end of one
     /// run one after the other.
@@ -71,6 +76,10 @@ public:
     /// The device a pass-through request goes to; nullptr and `error`: EIO without a path, EAGAIN while
     /// suspended or when it may work later: an activation was started if one is due (2.16, R35).
     block::Device *device_for_passing(int &error) noexcept;
+
+    /// From now on every server has a cache of its own, and what is in those of the live table awaits a
+    /// flush.
+    void make_caches_independent();
 
     /// What clients see; set once the paths are known, before the first request.
     void set_geometry(const block::Geometry &geometry) noexcept { geometry_ = geometry; }
@@ -189,6 +198,7 @@ private:
     block::Geometry geometry_;
     std::unique_ptr<Table> live_;
     std::unique_ptr<Table> inactive_;
+    std::optional<block::Geometry> inactive_geometry_;
     std::unique_ptr<Activation> activation_; ///< of the live table, when it has a handler
 
     base::List<block::Request> held_;    ///< `queued_ios` of the reference

@@ -9,15 +9,24 @@
 
 namespace multipath {
 
-void Map::load(std::string_view text) {
+std::string Map::load(std::string_view text, const std::optional<block::Geometry> &geometry) {
     auto table = Table::parse(text, devices_, options_.rules);
     if (live_ && live_->compat().queue_mode_is_fixed && live_->bio_mode() != table->bio_mode())
         throw base::Error(EINVAL, "the live table of map {} is {} queue_mode bio, and so must be every other",
                           name_, live_->bio_mode() ? "of" : "not of");
-    const std::string warning = table->attach_handler(scheduler_);
-    if (!warning.empty())
-        observer_.warning(warning);
+    std::string warning = table->attach_handler(scheduler_);
     inactive_ = std::move(table);
+    inactive_geometry_ = geometry;
+    return warning;
+}
+
+void Map::make_caches_independent() {
+    if (std::exchange(options_.independent_caches, true) || live_ == nullptr)
+        return;
+    for (const auto &group : live_->groups())
+        for (const auto &path : group->paths)
+            if (path->active)
+                dirty_.wrote(*path->device, path->device->generation());
 }
 
 void Map::start() {
@@ -145,6 +154,8 @@ void Map::swap_tables() noexcept {
     activation_.reset();
     const bool first = live_ == nullptr;
     live_ = std::move(inactive_);
+    // Before the paths are looked at: they are right or wrong for this disk.
+    geometry_ = inactive_geometry_.value_or(geometry_);
     live_->refresh(devices_);
     Activation::Owner &owner = *this; // private base: make_unique could not convert
     if (live_->handler() != nullptr)

@@ -26,7 +26,9 @@ ExportSessions::~ExportSessions() {
 }
 
 void ExportSessions::add(Connection connection) {
-    if (shutting_down_)
+    block::Geometry told = connection.negotiated.info->geometry;
+    told.read_only = device_.geometry().read_only; // an export may be so by itself
+    if (shutting_down_ || !let_in_ || told != device_.geometry())
         return;
     ++count_;
     ++counters_.sessions;

@@ -46,8 +46,11 @@ public:
 
     /// For ExportInfo::home: how the server hands connections over.
     [[nodiscard]] std::shared_ptr<SessionHome> home() const noexcept { return home_; }
-    /// Starts a session. During shutdown the connection is closed instead.
+    /// Starts a session. The connection is closed instead during shutdown, while nobody is let in, and when
+    /// the client was told of another geometry than the device has now.
     void add(Connection connection);
+    /// False: the device is about to change its geometry.
+    void let_in(bool allowed) noexcept { let_in_ = allowed; }
 
     /// New connections are closed and new requests answered ESHUTDOWN; sessions end as what they have in
     /// flight is answered, at the latest after `grace`, except for what a device does not give back. Calls
@@ -93,6 +96,7 @@ private:
     base::List<Session> dead_;
     std::size_t count_ = 0;
     bool shutting_down_ = false;
+    bool let_in_ = true;
     base::Delegate<> closed_;
     base::Task burial_;
     base::Timer grace_;

@@ -27,6 +27,10 @@ public:
             control_.post_from_anywhere([error, done = std::move(done)] { done(error); });
         });
     }
+    [[nodiscard]] std::unique_ptr<command::Call::Waiting> begin(const std::string &, Beginning,
+                                                                Ended) override {
+        return nullptr;
+    }
     [[nodiscard]] command::EventFeed &events() noexcept override { return feed_; }
 
     /// On the home worker.

@@ -18,6 +18,23 @@ TEST_CASE("a backslash makes the next character literal") {
 
 TEST_CASE("a backslash at the end is dropped") { CHECK(base::split_words("ab\\") == Words{"ab"}); }
 
+TEST_CASE("joined words are split into the same words") {
+    const Words words{"a b", "c\\d", "e\tf", "g"};
+    CHECK(base::join_words(words) == "a\\ b c\\\\d e\\\tf g");
+    CHECK(base::split_words(base::join_words(words)) == words);
+    CHECK(base::join_words(Words{}).empty());
+}
+
+TEST_CASE("the head of a dm line is taken off a table, if there is one") {
+    Words words{"0", "8", "multipath", "0", "0"};
+    CHECK(base::take_table_head(words) == 4096);
+    CHECK(words == Words{"0", "0"});
+    CHECK_FALSE(base::take_table_head(words).has_value());
+    for (Words wrong :
+         {Words{"8", "8", "multipath"}, Words{"0", "0", "multipath"}, Words{"0", "x", "multipath"}})
+        CHECK_THROWS(base::take_table_head(wrong));
+}
+
 TEST_CASE("the nearest word is the one with the fewest changes") {
     CHECK(base::nearest_word("tabel", {"paths", "table", "size"}) == "table");
     CHECK(base::nearest_word("Threads", {"threads", "limits"}) == "threads");

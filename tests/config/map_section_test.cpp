@@ -143,14 +143,43 @@ TEST_CASE("a wrong value of a map is reported at its place") {
 }
 
 TEST_CASE("map keys of later steps are refused unless they change nothing") {
-    CHECK(errors(with_map(with_table(plain, "    compat: seed\n    eio: path\n    ambiguous_writes: retry\n"
-                                            "    pg_init_delay_msecs: 2000\n    unflushed_limit: 64MiB\n")))
+    CHECK(errors(with_map(with_table(plain, "    eio: path\n    ambiguous_writes: retry\n"
+                                            "    unflushed_limit: 64MiB\n")))
               .empty());
-    CHECK(errors(with_map(with_table(plain, "    compat: kernel\n    hardware_handler: alua\n"
-                                            "    wwid: naa.6\n    pg_init_delay_msecs: 1\n"))) ==
-          Lines{"t.yaml:6:13: compat: not supported yet (only 'seed')",
-                "t.yaml:7:23: hardware_handler: not supported yet", "t.yaml:8:11: wwid: not supported yet",
-                "t.yaml:9:26: pg_init_delay_msecs: not supported yet (only '2000')"});
+    CHECK(errors(with_map(with_table(plain, "    wwid: naa.6\n"))) ==
+          Lines{"t.yaml:6:11: wwid: not supported yet"});
+}
+
+TEST_CASE("compat: kernel brings its defaults, which other keys override") {
+    const auto map_with = [](const std::string &keys) {
+        return parse(with_map(with_table(plain, keys))).maps[0];
+    };
+    const config::Map seed = map_with("    compat: seed\n");
+    CHECK_FALSE(seed.kernel_compat);
+    CHECK_FALSE(seed.cache.has_value());
+    CHECK(seed.reinstate == config::Reinstate::automatic);
+    const config::Map kernel = map_with("    compat: kernel\n");
+    CHECK(kernel.kernel_compat);
+    CHECK(kernel.cache == config::Cache::shared);
+    CHECK(kernel.reinstate == config::Reinstate::manual);
+    CHECK(kernel.no_path_timeout.count() == 0);
+    const config::Map other = map_with("    reinstate: auto\n    cache: independent\n    compat: kernel\n");
+    CHECK(other.cache == config::Cache::independent);
+    CHECK(other.reinstate == config::Reinstate::automatic);
+}
+
+TEST_CASE("the hardware handler and its delay are merged into the table") {
+    const std::string keys = "    pg_init_delay_msecs: 500\n    hardware_handler: alua 1\n";
+    const std::string merged = "2 pg_init_delay_msecs 500 2 alua 1 1 1 round-robin 0 1 1 p1 1";
+    CHECK(table(with_table(plain, keys)) == merged);
+    CHECK(table(with_table(merged, keys)) == merged);
+    CHECK(table("    priority_groups: [{selector: round-robin, paths: [p1]}]\n" + keys) == merged);
+    CHECK(
+        errors(with_map(with_table(merged, "    pg_init_delay_msecs: 501\n    hardware_handler: alua\n"))) ==
+        Lines{"t.yaml:6:26: pg_init_delay_msecs: 501, but the table says 500",
+              "t.yaml:7:23: hardware_handler: alua, but the table says alua 1"});
+    CHECK(errors(with_map(with_table(plain, "    pg_init_delay_msecs: 60001\n"))) ==
+          Lines{"t.yaml:6:26: pg_init_delay_msecs: 60001 is too large, the most is 60000"});
 }
 
 TEST_CASE("queueing without a timeout is warned of, in both forms") {

@@ -30,6 +30,21 @@ public:
     }
     void remove_injected(const std::string &) override { rules.clear(); }
     std::vector<std::string> injected_rules(const std::string &) override { return rules; }
+    void clear() override { messages.push_back({"clear"}); }
+    std::unique_ptr<command::Activity> load(std::string_view table, Finish finish) override {
+        return begin(fmt::format("load {}", table), std::move(finish));
+    }
+    std::unique_ptr<command::Activity> suspend(bool noflush, Finish finish) override {
+        return begin(noflush ? "suspend noflush" : "suspend", std::move(finish));
+    }
+    std::unique_ptr<command::Activity> resume(bool noflush, Finish finish) override {
+        return begin(noflush ? "resume noflush" : "resume", std::move(finish));
+    }
+    /// Ends what goes on.
+    void finish_all(const command::Outcome &outcome = {}) {
+        for (const Finish &finish : std::exchange(going_on, {}))
+            finish(outcome);
+    }
 
     [[nodiscard]] std::vector<command::ClientSnapshot> clients() const override { return connected; }
     bool kick(std::uint64_t client) override {
@@ -40,6 +55,21 @@ public:
     command::MapSnapshot state;
     std::vector<std::vector<std::string>> messages;
     std::vector<std::string> rules;
+    std::vector<Finish> going_on;
+    int called_off = 0;
+
+private:
+    struct Activity final : command::Activity {
+        explicit Activity(FakeMap &of)
+            : map(of) {}
+        ~Activity() override { map.called_off += map.going_on.empty() ? 0 : 1; }
+        FakeMap &map;
+    };
+    std::unique_ptr<command::Activity> begin(const std::string &what, Finish finish) {
+        messages.push_back({what});
+        going_on.push_back(std::move(finish));
+        return std::make_unique<Activity>(*this);
+    }
 };
 
 /// Maps without a daemon. Visits run at once, or, with `away`, when run() brings them back.
@@ -89,6 +119,22 @@ public:
         if (!away)
             run();
     }
+    [[nodiscard]] std::unique_ptr<command::Call::Waiting> begin(const std::string &name, Beginning beginning,
+                                                                Ended ended) override {
+        auto errand = std::make_unique<Errand>(std::move(ended));
+        FakeMap *map = find(name);
+        if (map == nullptr) {
+            errand->ended({ENXIO, "there is no such map", {}});
+            return errand;
+        }
+        const auto finish = [&errand = *errand](const command::Outcome &outcome) { errand.ended(outcome); };
+        try {
+            errand->activity = beginning(*map, finish);
+        } catch (const base::Error &error) {
+            errand->ended({error.code(), error.what(), {}});
+        }
+        return errand;
+    }
     [[nodiscard]] command::EventFeed &events() noexcept override { return feed_; }
 
     void run() {
@@ -102,6 +148,12 @@ public:
     bool away = false;
 
 private:
+    struct Errand final : command::Call::Waiting {
+        explicit Errand(Ended when_ended)
+            : ended(std::move(when_ended)) {}
+        Ended ended;
+        std::unique_ptr<command::Activity> activity;
+    };
     struct Visit {
         std::string name;
         Step step;

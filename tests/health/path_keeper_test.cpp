@@ -12,7 +12,6 @@ TEST_CASE("paths are settled when every one has answered or failed to") {
     CHECK(rig.settled == 0);
     rig.b.go_down();
     CHECK(rig.settled == 1);
-    CHECK(rig.keeper.settled());
     CHECK(rig.paths() == "AF");
     rig.b.come_up();
     CHECK(rig.settled == 1);
@@ -118,7 +117,7 @@ TEST_CASE("a path that comes back as another disk is not used") {
         CHECK(rig.paths() == "FA");
         CHECK(rig.bad_news.back().find(text) != std::string::npos);
         CHECK(rig.a.reads == 0);
-        CHECK_FALSE(rig.keeper.usable(rig.a));
+        CHECK(rig.keeper.judge(rig.a).barred);
     }
 }
 
@@ -142,19 +141,27 @@ TEST_CASE("a read-only map takes read-only paths") {
     CHECK(rig.map.geometry().read_only);
 }
 
-TEST_CASE("without a path there is nothing to wait for") {
-    fakes::ManualScheduler scheduler;
-    struct Nobody final : health::KeeperObserver, multipath::Observer, multipath::DeviceSet {
-        multipath::PathDevice find(std::string_view) override { return {}; }
-        void paths_settled() noexcept override { ++settled; }
-        void geometry_known(const block::Geometry &) noexcept override {}
-        void path_notice(std::string_view, bool) noexcept override {}
-        void event(const multipath::Event &) noexcept override {}
-        void warning(std::string_view) noexcept override {}
-        int settled = 0;
-    } nobody;
-    multipath::Map map(scheduler, "m", {}, nobody, nobody);
-    health::PathKeeper keeper(scheduler, map, {}, nobody);
-    keeper.start();
-    CHECK(nobody.settled == 1);
+TEST_CASE("a path of the familiar size is believed before the first of the table") {
+    Rig rig;
+    rig.b.disk.size = 1 << 21;
+    rig.both_up();
+    const std::vector<const backend::Backend *> backends{&rig.b, &rig.a};
+    CHECK(health::disk_behind(backends, {}, {}).geometry.size == 1 << 21);
+    CHECK(health::disk_behind(backends, {}, rig.map.geometry()).geometry.size == 1 << 20);
+}
+
+TEST_CASE("a path that no table has is neither probed nor complained of") {
+    Rig rig;
+    rig.both_up();
+    fakes::FakeBackend other(rig.scheduler);
+    other.disk.size = 1 << 10;
+    rig.keeper.add("C", other);
+    CHECK_FALSE(rig.keeper.settled(other));
+    other.come_up();
+    CHECK(rig.keeper.settled(other));
+    CHECK(rig.keeper.judge(other).barred);
+    rig.scheduler.advance(5s);
+    CHECK(other.reads == 0);
+    CHECK(rig.bad_news.empty());
+    rig.keeper.remove(other);
 }

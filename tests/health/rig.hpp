@@ -7,11 +7,11 @@
 
 /// A map of one group over two fake backends, A and B, put together as the daemon does.
 struct Rig final : health::KeeperObserver, multipath::Observer, multipath::DeviceSet {
-    explicit Rig(health::Expected expected = {})
-        : keeper(scheduler, map, expected, *this) {
+    explicit Rig(const health::Expected &stated = {})
+        : expected(stated)
+        , keeper(scheduler, map, stated, *this) {
         keeper.add("A", a);
         keeper.add("B", b);
-        keeper.start();
     }
     ~Rig() {
         keeper.stop();
@@ -25,12 +25,28 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
         b.come_up();
         scheduler.run();
     }
-    void paths_settled() noexcept override {
+    void path_settled() noexcept override {
+        if (map.has_live_table() || !keeper.settled(a) || !keeper.settled(b))
+            return;
         ++settled;
-        map.load("0 0 1 1 round-robin 0 2 0 A B");
+        const health::Disk disk = look();
+        map.load("0 0 1 1 round-robin 0 2 0 A B", disk.geometry);
         map.start();
+        keeper.set_disk_seen(disk.seen);
+        keeper.check_all();
     }
-    void geometry_known(const block::Geometry &geometry) noexcept override { known.push_back(geometry); }
+    void disk_seen() noexcept override {
+        const health::Disk disk = look();
+        map.set_geometry(disk.geometry);
+        keeper.set_disk_seen(disk.seen);
+    }
+    health::Disk look() {
+        const std::vector<const backend::Backend *> backends{&a, &b};
+        const health::Disk disk = health::disk_behind(backends, expected, map.geometry());
+        if (disk.geometry.size != 0)
+            known.push_back(disk.geometry);
+        return disk;
+    }
     void path_notice(std::string_view text, bool bad) noexcept override {
         (bad ? bad_news : news).emplace_back(text);
     }
@@ -39,10 +55,7 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
             keeper.path_failed();
     }
     void warning(std::string_view) noexcept override {}
-    multipath::PathDevice find(std::string_view name) override {
-        fakes::FakeBackend &backend = name == "A" ? a : b;
-        return {&backend, keeper.usable(backend)};
-    }
+    multipath::PathDevice find(std::string_view name) override { return keeper.judge(name == "A" ? a : b); }
     /// "AF": the first path is active, the second failed.
     [[nodiscard]] std::string paths() const {
         const std::string text = map.info_text();
@@ -50,6 +63,7 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
     }
     void message(const std::vector<std::string> &words) { map.message(words); }
 
+    health::Expected expected;
     fakes::ManualScheduler scheduler;
     fakes::FakeBackend a{scheduler};
     fakes::FakeBackend b{scheduler};

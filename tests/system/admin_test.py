@@ -3,10 +3,10 @@
 """The admin socket, with nbdmpathctl and with plain sockets, on unix and TCP."""
 import re
 import signal
-import socket
 import threading
 import time
 
+from admin import Console
 from harness import NBDMPATHCTL, SANITIZED, free_port, main, require, wait_for
 from raw_nbd import READ, Client
 
@@ -27,35 +27,6 @@ multipaths:
 def files(rig, listen=""):
     disk = rig.disk()
     rig.nbdmpathd(listen + MAP.format(**{name: f"file://{disk}" for name in "abc"}))
-
-
-class Console:
-    """A session by hand."""
-
-    def __init__(self, address):
-        self.socket = socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX)
-        self.socket.settimeout(20)
-        self.socket.connect(address if isinstance(address, tuple) else str(address))
-        self.lines = self.socket.makefile("rb")
-
-    def send(self, text):
-        self.socket.sendall(text if isinstance(text, bytes) else text.encode() + b"\n")
-
-    def line(self):
-        return self.lines.readline().decode().rstrip("\n")
-
-    def reply(self):
-        """(data lines, end line)."""
-        data = []
-        while True:
-            line = self.line()
-            if line == "OK" or line.startswith("ERR ") or not line:
-                return data, line
-            data.append(line)
-
-    def ask(self, text):
-        self.send(text)
-        return self.reply()
 
 
 def every_command(ask):
