@@ -2,6 +2,7 @@
 #include "backend/backend_list.hpp"
 #include "backend/nbd_dialer.hpp"
 #include "backend/nbd_job.hpp"
+#include "backend/nbd_tls_dialer.hpp"
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -41,6 +42,7 @@ public:
 private:
     void dial() noexcept;
     void dialed(int fd) noexcept;
+    void negotiated_with_tls(nbd_handle *handle) noexcept;
     void attempt_failed(std::string_view why) noexcept;
     void attempt_expired() noexcept;
     void try_later() noexcept;
@@ -90,6 +92,7 @@ private:
     base::Timer deadline_;
     NbdConnection connection_;
     NbdDialer dialer_;
+    NbdTlsDialer tls_dialer_;
 };
 
 NbdBackend::NbdBackend(io::Worker &worker, const Settings &settings)
@@ -107,7 +110,10 @@ NbdBackend::NbdBackend(io::Worker &worker, const Settings &settings)
     , deadline_(worker, base::Delegate<>::to<&NbdBackend::overdue>(*this))
     , connection_(worker, *this, settings.values.get<bool>("block_status"))
     , dialer_(worker, uri_, io_timeout_, base::Delegate<int>::to<&NbdBackend::dialed>(*this),
-              base::Delegate<std::string_view>::to<&NbdBackend::attempt_failed>(*this)) {}
+              base::Delegate<std::string_view>::to<&NbdBackend::attempt_failed>(*this))
+    , tls_dialer_(worker, uri_, settings.values.get<bool>("block_status"), io_timeout_,
+                  base::Delegate<nbd_handle *>::to<&NbdBackend::negotiated_with_tls>(*this),
+                  base::Delegate<std::string_view>::to<&NbdBackend::attempt_failed>(*this)) {}
 
 NbdBackend::~NbdBackend() { assert(observer_ == nullptr && in_flight() == 0 && "closed and drained first"); }
 
@@ -124,6 +130,7 @@ void NbdBackend::close(base::Delegate<> closed) noexcept {
     retry_.cancel();
     attempt_.cancel();
     dialer_.cancel();
+    tls_dialer_.cancel();
     connection_.stop();
     worker_.post(report_closed_);
 }
@@ -139,8 +146,13 @@ void NbdBackend::report_closed() noexcept {
 
 void NbdBackend::dial() noexcept {
     attempt_.start_in(connect_timeout_);
-    dialer_.dial(connect_timeout_);
+    if (uri_.tls)
+        tls_dialer_.dial(connect_timeout_);
+    else
+        dialer_.dial(connect_timeout_);
 }
+
+void NbdBackend::negotiated_with_tls(nbd_handle *handle) noexcept { connection_.start(handle); }
 
 void NbdBackend::dialed(int fd) noexcept { connection_.start(fd, uri_.export_name); }
 
@@ -153,6 +165,7 @@ void NbdBackend::attempt_failed(std::string_view why) noexcept {
     const std::string reason(why); // may lie in what is stopped here
     attempt_.cancel();
     dialer_.cancel();
+    tls_dialer_.cancel();
     connection_.stop();
     base::log::debug("path {}: {}", name_, reason);
     try_later();

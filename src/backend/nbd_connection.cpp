@@ -19,8 +19,9 @@ constexpr int answers_per_wakeup = 64;
 constexpr std::uint32_t longest_payload = 32 << 20;
 constexpr std::size_t longest_reason = 300;
 
-/// libnbd's text without the name of its function, on one line: a server writes part of it.
-std::string readable_error() {
+} // namespace
+
+std::string NbdConnection::readable_error() {
     const char *text = nbd_get_error();
     std::string result = text == nullptr ? "" : text;
     if (const std::size_t colon = result.find(": "); colon != std::string::npos && result.starts_with("nbd_"))
@@ -32,16 +33,10 @@ std::string readable_error() {
     return result;
 }
 
-} // namespace
-
 NbdConnection::~NbdConnection() { stop(); }
 
 void NbdConnection::start(int fd, const std::string &export_name) {
-    assert(handle_ == nullptr);
-    negotiated_ = broken_ = false;
-    under_way_ = 0;
-    error_.clear();
-    worker_.post(settle_);
+    reset();
     handle_ = nbd_create();
     // libnbd closes its descriptor inside its own calls; the loop watches one that stays ours.
     const int watched = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -54,7 +49,7 @@ void NbdConnection::start(int fd, const std::string &export_name) {
         return;
     }
     watch_ = io::FdWatch(worker_, watched);
-    configure(export_name);
+    configure(handle_, export_name, block_status_);
     if (nbd_aio_connect_socket(handle_, fd) == -1) {
         note_error();
         broken_ = true;
@@ -64,16 +59,36 @@ void NbdConnection::start(int fd, const std::string &export_name) {
     }
 }
 
-void NbdConnection::configure(const std::string &export_name) {
-    nbd_set_export_name(handle_, export_name.c_str());
+void NbdConnection::start(nbd_handle *negotiated) {
+    reset();
+    handle_ = negotiated;
+    const int watched = ::fcntl(nbd_aio_get_fd(handle_), F_DUPFD_CLOEXEC, 0);
+    if (watched < 0) {
+        error_ = base::errno_text(errno);
+        broken_ = true;
+        return;
+    }
+    watch_ = io::FdWatch(worker_, watched);
+}
+
+void NbdConnection::reset() {
+    assert(handle_ == nullptr);
+    negotiated_ = broken_ = false;
+    under_way_ = 0;
+    error_.clear();
+    worker_.post(settle_);
+}
+
+void NbdConnection::configure(nbd_handle *handle, const std::string &export_name, bool block_status) {
+    nbd_set_export_name(handle, export_name.c_str());
     // Without it every read clears its whole buffer first.
-    nbd_set_pread_initialize(handle_, false);
+    nbd_set_pread_initialize(handle, false);
     // Simple replies cost half the recv() calls.
-    nbd_set_request_structured_replies(handle_, block_status_);
-    if (block_status_)
-        nbd_add_meta_context(handle_, LIBNBD_CONTEXT_BASE_ALLOCATION);
+    nbd_set_request_structured_replies(handle, block_status);
+    if (block_status)
+        nbd_add_meta_context(handle, LIBNBD_CONTEXT_BASE_ALLOCATION);
     // Bounds, alignment and lengths were checked above; a tail shorter than a block is the server's to judge.
-    nbd_set_strict_mode(handle_, LIBNBD_STRICT_COMMANDS | LIBNBD_STRICT_FLAGS);
+    nbd_set_strict_mode(handle, LIBNBD_STRICT_COMMANDS | LIBNBD_STRICT_FLAGS);
 }
 
 void NbdConnection::stop() noexcept {

@@ -71,6 +71,13 @@ public:
 
     /// Takes a connected socket over and negotiates. Failure is told by lost().
     void start(int fd, const std::string &export_name);
+    /// The same with a handle that has negotiated already, in another thread. Takes it over.
+    void start(nbd_handle *negotiated);
+    /// How a handle is made ready for either.
+    static void configure(nbd_handle *handle, const std::string &export_name, bool block_status);
+    /// libnbd's last error on this thread, without the name of its function, on one line: a server writes
+    /// part of it.
+    static std::string readable_error();
     /// Closes. Afterwards nothing is libnbd's any more: buffers and commands belong to their owners again.
     void stop() noexcept;
 
@@ -88,7 +95,7 @@ private:
     static int on_completion(void *command, int *error) noexcept;
     static int on_extents(void *command, const char *context, std::uint64_t offset, std::uint32_t *entries,
                           std::size_t count, int *error) noexcept;
-    void configure(const std::string &export_name);
+    void reset();
     bool read_properties();
     void settle() noexcept;
     void deliver() noexcept;

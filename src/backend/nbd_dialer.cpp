@@ -138,7 +138,8 @@ void NbdDialer::try_next() {
             error_ = fmt::format("cannot make a socket: {}", base::errno_text(errno));
             continue;
         }
-        set_options(fd);
+        if (!uri_.is_unix())
+            set_tcp_options(fd, idle_limit_);
         if (::connect(fd, reinterpret_cast<const sockaddr *>(&address.storage), address.length) == 0) {
             connected(fd);
             return;
@@ -189,14 +190,12 @@ void NbdDialer::fail(std::string_view why) {
     on_failed_(text);
 }
 
-void NbdDialer::set_options(int fd) const noexcept {
-    if (uri_.is_unix())
-        return;
+void NbdDialer::set_tcp_options(int fd, base::Duration idle_limit) noexcept {
     const auto set = [fd](int level, int name, int value) noexcept {
-        ::setsockopt(fd, level, name, &value, sizeof value); // what cannot be set is left as it is
+        ::setsockopt(fd, level, name, &value, sizeof value);
     };
     constexpr int probe_seconds = 5;
-    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(idle_limit_).count();
+    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(idle_limit).count();
     set(IPPROTO_TCP, TCP_NODELAY, 1);
     set(SOL_SOCKET, SO_KEEPALIVE, 1);
     set(IPPROTO_TCP, TCP_KEEPIDLE, probe_seconds);

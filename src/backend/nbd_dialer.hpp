@@ -31,6 +31,9 @@ public:
     /// Neither delegate is called any more for the present dial().
     void cancel() noexcept;
 
+    /// What cannot be set is left as it is.
+    static void set_tcp_options(int fd, base::Duration idle_limit) noexcept;
+
 private:
     struct Address {
         sockaddr_storage storage;
@@ -47,7 +50,6 @@ private:
     void address_silent() noexcept;
     void connected(int fd);
     void fail(std::string_view why);
-    void set_options(int fd) const noexcept;
 
     io::Worker &worker_;
     NbdUri uri_;

@@ -59,8 +59,6 @@ void check_port(std::string_view uri, std::string_view port) {
 }
 
 void read_authority(std::string_view uri, std::string_view authority, NbdUri &result) {
-    if (authority.find('@') != std::string_view::npos)
-        throw base::Error(EINVAL, "'{}': a user name is not possible without TLS", uri);
     std::optional<std::string_view> port;
     if (authority.starts_with('[')) {
         const std::optional<std::string_view> rest = cut(authority, ']');
@@ -79,22 +77,65 @@ void read_authority(std::string_view uri, std::string_view authority, NbdUri &re
     }
 }
 
+/// `alice@`, in front of the host.
+void read_user(std::string_view uri, std::string_view &authority, NbdUri &result) {
+    const std::size_t at = authority.rfind('@');
+    if (at == std::string_view::npos)
+        return;
+    if (!result.tls)
+        throw base::Error(EINVAL, "'{}': a user name is not possible without TLS", uri);
+    if (!result.tls->user.empty())
+        throw base::Error(EINVAL, "'{}': the user is given twice", uri);
+    result.tls->user = decode(uri, authority.substr(0, at));
+    authority.remove_prefix(at + 1);
+}
+
+bool read_truth(std::string_view uri, std::string_view name, const std::string &text) {
+    if (text == "true" || text == "1")
+        return true;
+    if (text == "false" || text == "0")
+        return false;
+    throw base::Error(EINVAL, "'{}': '{}' is true or false", uri, name);
+}
+
+void read_parameter(std::string_view uri, std::string_view name, std::string value, NbdUri &result) {
+    const auto once = [&](std::string &target) {
+        if (!target.empty())
+            throw base::Error(EINVAL, "'{}': '{}' is given twice", uri, name);
+        if (value.empty() && name != "socket") // which is missed later, with an example
+            throw base::Error(EINVAL, "'{}': '{}' needs a value", uri, name);
+        target = std::move(value);
+    };
+    if (name.starts_with("tls-") && !result.tls)
+        throw base::Error(EINVAL, "'{}': '{}' belongs to nbds:// and nbds+unix://", uri, name);
+    if (name == "socket")
+        once(result.socket);
+    else if (name == "tls-certificates")
+        once(result.tls->certificates);
+    else if (name == "tls-psk-file")
+        once(result.tls->psk_file);
+    else if (name == "tls-username")
+        once(result.tls->user);
+    else if (name == "tls-verify-peer")
+        result.tls->verify_peer = read_truth(uri, name, value);
+    else
+        throw base::Error(EINVAL, "'{}': unknown parameter '{}'", uri, name);
+}
+
 void read_query(std::string_view uri, std::string_view query, bool is_unix, NbdUri &result) {
     while (!query.empty()) {
         std::string_view name = query;
         const std::optional<std::string_view> rest = cut(name, '&');
         query = rest.value_or(std::string_view{});
         const std::optional<std::string_view> value = cut(name, '=');
-        if (name.starts_with("tls-"))
-            throw base::Error(EINVAL, "'{}': '{}' belongs to nbds:// and nbds+unix://", uri, name);
-        if (name != "socket")
-            throw base::Error(EINVAL, "'{}': unknown parameter '{}'", uri, name);
-        if (!is_unix)
+        if (name == "socket" && !is_unix)
             throw base::Error(EINVAL, "'{}': 'socket' belongs to nbd+unix://", uri);
-        if (!result.socket.empty())
-            throw base::Error(EINVAL, "'{}': 'socket' is given twice", uri);
-        result.socket = decode(uri, value.value_or(std::string_view{}));
+        read_parameter(uri, name, decode(uri, value.value_or(std::string_view{})), result);
     }
+    // Without either, libnbd would take what it finds in places of its own, or trust anybody.
+    if (result.tls && result.tls->certificates.empty() == result.tls->psk_file.empty())
+        throw base::Error(EINVAL, "'{}': either tls-certificates=DIRECTORY or tls-psk-file=FILE is needed",
+                          uri);
 }
 
 void check_unix(std::string_view uri, std::string_view authority, const NbdUri &result) {
@@ -120,22 +161,24 @@ NbdUri parse_nbd_uri(std::string_view uri) {
     if (colon == std::string_view::npos)
         throw base::Error(EINVAL, "'{}' is not a URI (example: nbd://host/export)", uri);
     const std::string_view scheme = uri.substr(0, colon);
-    if (scheme == "nbds" || scheme == "nbds+unix")
-        throw base::Error(EINVAL, "'{}': {} is not supported yet", uri, scheme);
-    if (scheme != "nbd" && scheme != "nbd+unix")
-        throw base::Error(EINVAL, "'{}': the scheme is not nbd or nbd+unix", uri);
-    const bool is_unix = scheme == "nbd+unix";
+    const bool is_tls = scheme == "nbds" || scheme == "nbds+unix";
+    const bool is_unix = scheme == "nbd+unix" || scheme == "nbds+unix";
+    if (!is_tls && !is_unix && scheme != "nbd")
+        throw base::Error(EINVAL, "'{}': the scheme is not nbd, nbds, nbd+unix or nbds+unix", uri);
     std::string_view rest = uri.substr(colon + 3);
     if (rest.find('#') != std::string_view::npos)
         throw base::Error(EINVAL, "'{}': a '#' in a name is written %23", uri);
 
     NbdUri result;
+    if (is_tls)
+        result.tls.emplace();
     const std::optional<std::string_view> query = cut(rest, '?');
     const std::optional<std::string_view> path = cut(rest, '/');
     read_query(uri, query.value_or(std::string_view{}), is_unix, result);
     result.export_name = decode(uri, path.value_or(std::string_view{}));
     if (result.export_name.size() > longest_name)
         throw base::Error(EINVAL, "'{}': the export name is longer than {} bytes", uri, longest_name);
+    read_user(uri, rest, result);
     if (is_unix) {
         check_unix(uri, rest, result);
     } else {

@@ -37,7 +37,7 @@ constexpr LaterKey later_keys[] = {
     {"map", "wwid", text, ""},
     {"map", "reservation_key", text, ""},
 };
-constexpr std::string_view later_schemes[] = {"nbds", "nbds+unix", "iscsi"};
+constexpr std::string_view later_schemes[] = {"iscsi"};
 
 std::optional<base::KeyValue> read(Section &section, const LaterKey &row) {
     const auto end = std::ranges::find(row.choices, std::string_view());

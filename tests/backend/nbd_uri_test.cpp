@@ -37,6 +37,23 @@ TEST_CASE("a unix URI names a socket") {
     CHECK(parse_nbd_uri("nbd+unix://?socket=/s").export_name.empty());
 }
 
+TEST_CASE("a TLS URI says with what") {
+    const NbdUri uri = parse_nbd_uri("nbds://store/disk?tls-certificates=/etc/pki%20x&tls-verify-peer=false");
+    REQUIRE(uri.tls);
+    CHECK(uri.tls->certificates == "/etc/pki x");
+    CHECK_FALSE(uri.tls->verify_peer);
+    CHECK(uri.host == "store");
+    const NbdUri keys = parse_nbd_uri("nbds+unix://alice@/disk?socket=/s&tls-psk-file=/keys");
+    REQUIRE(keys.tls);
+    CHECK(keys.tls->user == "alice");
+    CHECK(keys.tls->psk_file == "/keys");
+    CHECK(keys.tls->verify_peer);
+    CHECK(keys.is_unix());
+    CHECK(parse_nbd_uri("nbds://bob@[::1]:1/x?tls-psk-file=/k").tls->user == "bob");
+    CHECK(parse_nbd_uri("nbds://host/x?tls-psk-file=/k&tls-username=carol").tls->user == "carol");
+    CHECK_FALSE(parse_nbd_uri("nbd://host/x").tls);
+}
+
 TEST_CASE("a wrong URI is refused with its reason") {
     const auto reason = [](const std::string &uri) -> std::string {
         try {
@@ -52,8 +69,15 @@ TEST_CASE("a wrong URI is refused with its reason") {
         CAPTURE(reason(uri));
         CHECK(reason(uri).find(text) != std::string::npos);
     };
-    says("nbds://host/x", "not supported yet");
-    says("nbds+unix:///x?socket=/s", "not supported yet");
+    says("nbds://host/x", "either tls-certificates=DIRECTORY or tls-psk-file=FILE");
+    says("nbds+unix:///x?socket=/s", "either tls-certificates=DIRECTORY or tls-psk-file=FILE");
+    says("nbds://host/x?tls-certificates=/c&tls-psk-file=/k", "either tls-certificates");
+    says("nbds://host/x?tls-certificates=", "needs a value");
+    says("nbds://host/x?tls-psk-file=/a&tls-psk-file=/b", "twice");
+    says("nbds://me@host/x?tls-psk-file=/a&tls-username=you", "twice");
+    says("nbds://host/x?tls-certificates=/c&tls-verify-peer=perhaps", "true or false");
+    says("nbds://host/x?tls-certificates=/c&tls-x=1", "unknown parameter 'tls-x'");
+    says("nbds://host/x?tls-certificates=/c&socket=/s", "nbd+unix");
     says("http://host", "scheme");
     says("nbd:host", "not a URI");
     says("nbd://host:0/", "not a port");
