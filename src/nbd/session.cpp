@@ -17,11 +17,8 @@ constexpr std::size_t smallest_half = 8 * wire::request_size;
 // Of a read's data: small enough for other replies to pass in between.
 constexpr std::size_t largest_chunk = std::size_t{256} << 10;
 constexpr std::size_t most_extents = 4096;
-
-// What a reply will take of the client's time to read it.
-std::size_t owed(const SessionRequest &request) noexcept {
-    return request.operation == block::Operation::write ? 0 : request.buffer_size;
-}
+// As much as the processor's nearer caches hold.
+constexpr std::size_t most_read_at_once = std::size_t{256} << 10;
 } // namespace
 
 Session::Session(ExportSessions &owner, Connection connection, std::uint64_t loss_epoch)
@@ -35,7 +32,7 @@ Session::Session(ExportSessions &owner, Connection connection, std::uint64_t los
     , input_(owner.blocks(), wire::request_size_of(agreement_.dialect))
     , output_({agreement_.dialect, std::min(largest_chunk, std::size_t{geometry_.maximum_payload})})
     , read_task_(base::Delegate<>::to<&Session::readable>(*this))
-    , second_half_(base::Delegate<>::to<&Session::take_second_half>(*this))
+    , rest_task_(base::Delegate<>::to<&Session::take_rest>(*this))
     , flush_task_(base::Delegate<>::to<&Session::flush>(*this))
     , memory_task_(base::Delegate<>::to<&Session::memory_is_back>(*this))
     , timer_(owner.worker(), base::Delegate<>::to<&Session::watch_dog>(*this))
@@ -82,42 +79,38 @@ void Session::finish_payload() noexcept {
         reply(*std::exchange(refused_, nullptr), refusal_);
 }
 
-// Takes every complete request there is, then waits for more, unless there is no room.
+// Takes what is there, half of it first when it is much, then waits for more, unless there is no room.
 void Session::go_on() noexcept {
     paused_ = false;
     last_input_ = owner_.worker().now(); // also after a pause, which is not the peer's fault
     const std::size_t half = input_.buffered() / 2;
-    if (half >= smallest_half) {
-        take_requests(half);
-        if (state_ == State::serving && !paused_) {
-            owner_.worker().post(second_half_);
-            return;
-        }
-    }
-    take_requests(0);
-    if (state_ == State::serving)
-        wait_for_more();
+    take_requests(half >= smallest_half ? half : 0);
 }
 
 // What the device answered at once is sent before we turn to the rest: client and server work at the same
-// time, where they would wait for each other.
-void Session::take_second_half() noexcept {
+// time, where they would wait for each other, and data are sent while the processor still has them at hand.
+void Session::take_rest() noexcept {
     if (!output_.empty() && !output_blocked_)
         flush();
-    if (state_ != State::serving || paused_)
-        return;
-    take_requests(0);
-    if (state_ == State::serving)
-        wait_for_more();
+    if (state_ == State::serving && !paused_)
+        take_requests(0);
 }
 
 void Session::take_requests(std::size_t bytes_to_leave) noexcept {
-    while (state_ == State::serving && !paused_ && input_.buffered() > bytes_to_leave) {
-        const std::byte *bytes = input_.header();
-        if (bytes == nullptr)
-            break;
+    const std::size_t most_owed = owed_bytes_ + most_read_at_once;
+    const std::byte *bytes = input_.header();
+    while (bytes != nullptr && input_.buffered() > bytes_to_leave && owed_bytes_ < most_owed) {
         paused_ = !take(wire::decode_request(bytes, agreement_.dialect));
+        if (paused_ || state_ != State::serving)
+            break;
+        bytes = input_.header();
     }
+    if (state_ != State::serving)
+        return;
+    if (!paused_ && bytes != nullptr)
+        owner_.worker().post(rest_task_);
+    else
+        wait_for_more();
 }
 
 void Session::wait_for_more() noexcept {
@@ -198,7 +191,7 @@ bool Session::admit(const wire::RequestHeader &header) noexcept {
     ++requests_;
     // Now, not when it is read: a whole turn of reads is with the device before the first of them is
     // answered.
-    owed_bytes_ += owed(request);
+    owed_bytes_ += request.owed_bytes();
     input_.drop_header();
     request.lists_contexts = is_context_list(header);
     const std::uint64_t payload = payload_size(header, agreement_.dialect);
@@ -251,81 +244,6 @@ Refusal Session::read_context_list(SessionRequest &request) const noexcept {
     const wire::RequestHeader asked{
         .command = wire::Command::block_status, .offset = request.offset, .length = request.length};
     return validate(asked, geometry_, agreement_);
-}
-
-void Session::submit(SessionRequest &request) noexcept {
-    traffic_.count(request);
-    owner_.counters().count(request);
-    ++in_device_;
-    request.push(*this);
-    owner_.device().submit(request);
-}
-
-void Session::completed(block::Request &request, block::Status status) noexcept {
-    auto &answered = static_cast<SessionRequest &>(request);
-    --in_device_;
-    if (state_ != State::closed) {
-        if (!status.ok())
-            ++owner_.counters().failed;
-        const wire::Error error = wire::error_of(status, answered.fast_zero);
-        reply(answered, {error, text_of(error)});
-        return;
-    }
-    release(answered);
-    if (in_device_ == 0)
-        owner_.ended(*this);
-}
-
-void Session::reply(SessionRequest &request, Refusal refusal) noexcept {
-    if (output_.empty())
-        last_output_ = owner_.worker().now();
-    output_.add(request, refusal.error, refusal.text);
-    if (!output_blocked_)
-        owner_.worker().at_end_of_turn(flush_task_);
-}
-
-void Session::flush() noexcept {
-    output_blocked_ = false;
-    base::List<SessionRequest> sent;
-    const std::uint64_t before = output_.sent_bytes();
-    const ReplyWriter::Sent result = output_.empty() ? ReplyWriter::Sent::all : output_.send(channel_, sent);
-    release(sent);
-    if (output_.sent_bytes() != before)
-        last_output_ = owner_.worker().now();
-    switch (result) {
-    case ReplyWriter::Sent::failed:
-        hang_up("connection lost");
-        return;
-    case ReplyWriter::Sent::blocked:
-        output_blocked_ = true;
-        channel_.wait_write(base::Delegate<>::to<&Session::flush>(*this));
-        expect_progress();
-        break;
-    case ReplyWriter::Sent::more:
-        owner_.worker().at_end_of_turn(flush_task_);
-        break;
-    case ReplyWriter::Sent::all:
-        break;
-    }
-    if (state_ == State::serving && paused_ && has_room() && !memory_task_.pending())
-        go_on();
-    if (shutting_down_)
-        leave_if_idle();
-    if (requests_ == 0 && state_ == State::finishing)
-        linger();
-}
-
-void Session::release(base::List<SessionRequest> &requests) noexcept {
-    while (!requests.empty())
-        release(requests.pop_front());
-}
-
-void Session::release(SessionRequest &request) noexcept {
-    owed_bytes_ -= owed(request);
-    if (request.buffer != nullptr)
-        owner_.payloads().give_back(request.buffer, request.buffer_size);
-    owner_.requests().end(request);
-    --requests_;
 }
 
 } // namespace nbd

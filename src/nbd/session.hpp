@@ -50,7 +50,7 @@ private:
     void readable() noexcept;
     void go_on() noexcept;
     void take_requests(std::size_t bytes_to_leave) noexcept;
-    void take_second_half() noexcept;
+    void take_rest() noexcept;
     void wait_for_more() noexcept;
     void finish_payload() noexcept;
     bool take(const wire::RequestHeader &header) noexcept;
@@ -107,7 +107,7 @@ private:
     base::TimePoint last_input_{};
     base::TimePoint last_output_{};
     base::Task read_task_;
-    base::Task second_half_;
+    base::Task rest_task_;
     base::Task flush_task_;
     base::Task memory_task_;
     base::Timer timer_;    ///< stalls, a peer lost while paused, lingering

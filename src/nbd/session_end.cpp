@@ -25,7 +25,7 @@ void Session::shut_down() noexcept {
 
 // Shutting our side at once would leave requests that are on their way to us without any answer.
 void Session::leave_if_idle() noexcept {
-    if (state_ != State::serving || requests_ != 0 || second_half_.pending())
+    if (state_ != State::serving || requests_ != 0 || rest_task_.pending())
         return;
     if (farewell_over_)
         finish();
@@ -61,7 +61,7 @@ void Session::finish() noexcept {
     paused_ = false;
     memory_task_.withdraw();
     read_task_.withdraw();
-    second_half_.withdraw();
+    rest_task_.withdraw();
     if (receiving_ != nullptr)
         release(*std::exchange(receiving_, nullptr));
     if (refused_ != nullptr)
@@ -120,7 +120,7 @@ void Session::close() noexcept {
     timer_.cancel();
     farewell_.cancel();
     read_task_.withdraw();
-    second_half_.withdraw();
+    rest_task_.withdraw();
     flush_task_.withdraw();
     memory_task_.withdraw();
     channel_.close();

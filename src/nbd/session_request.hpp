@@ -24,6 +24,11 @@ public:
     block::Extents status;
     bool lists_contexts = false; ///< block status: the payload in `buffer` says more
     Reply reply;
+
+    /// What of its buffer the client may have to be waited for.
+    [[nodiscard]] std::size_t owed_bytes() const noexcept {
+        return operation == block::Operation::write ? 0 : buffer_size;
+    }
 };
 
 } // namespace nbd
