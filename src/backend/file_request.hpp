@@ -31,7 +31,17 @@ public:
     io::FileCall call;
 
 private:
-    enum class Step : std::uint8_t { transfer, punch, zero_range, write_zeroes, sync, advise, look, ended };
+    enum class Step : std::uint8_t {
+        transfer,
+        punch,
+        zero_range,
+        write_zeroes,
+        sync,
+        advise,
+        look,
+        pipe,
+        ended
+    };
 
     [[nodiscard]] Step first_step() noexcept;
     [[nodiscard]] Step zeroing_step() noexcept;

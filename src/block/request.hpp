@@ -16,6 +16,12 @@ enum class Operation : std::uint8_t { read, write, flush, trim, write_zeroes, ca
 class Extents;
 class Request;
 
+/// The two ends of a pipe, non-blocking; whoever lends it owns it.
+struct Pipe {
+    int in = -1;
+    int out = -1;
+};
+
 /// Whoever sends a request on and hears of its end: a session, a map, a fault injector.
 class Layer {
 public:
@@ -39,8 +45,12 @@ public:
     bool no_hole = false;   ///< write_zeroes: allocate
     bool fast_zero = false; ///< write_zeroes: ENOTSUP at once unless faster than writing
     std::uint64_t offset = 0;
-    std::uint64_t length = 0;   ///< bytes; 0 for flush
-    std::byte *data = nullptr;  ///< read and write: `length` bytes, the requester's until completion
+    std::uint64_t length = 0;  ///< bytes; 0 for flush
+    std::byte *data = nullptr; ///< read and write: `length` bytes, the requester's until completion
+    /// read: an empty pipe with room for the data, or none. A device that can put all of them there without a
+    /// copy may do so instead of filling `data`, and says so by `piped`.
+    Pipe *pipe = nullptr;
+    bool piped = false;
     Extents *extents = nullptr; ///< block_status: where the answer goes; the requester's, as `data`
     /// The device's loss epoch when the client connected: a flush of an older epoch must fail (design D4,
     /// D10).

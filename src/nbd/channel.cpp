@@ -2,6 +2,7 @@
 #include "nbd/channel.hpp"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -33,6 +34,14 @@ ssize_t Channel::send(std::span<const iovec> pieces) noexcept {
     ssize_t sent = 0;
     do
         sent = ::sendmsg(watch_.fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+ssize_t Channel::forward(int pipe, std::size_t bytes) noexcept {
+    ssize_t sent = 0;
+    do
+        sent = ::splice(pipe, nullptr, watch_.fd(), nullptr, bytes, SPLICE_F_NONBLOCK);
     while (sent < 0 && errno == EINTR);
     return sent;
 }

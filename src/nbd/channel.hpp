@@ -38,6 +38,10 @@ public:
     ssize_t receive(std::span<const iovec> pieces) noexcept;
     ssize_t send(std::span<const iovec> pieces) noexcept;
 
+    /// As send(), what is in a pipe, without a copy; only where forwards().
+    ssize_t forward(int pipe, std::size_t bytes) noexcept;
+    [[nodiscard]] bool forwards() const noexcept { return tls_ == nullptr; }
+
     void wait_read(base::Delegate<> ready) { watch_.wait_read(ready); }
     void wait_write(base::Delegate<> ready) { watch_.wait_write(ready); }
     /// Whether something could be received now, and what is known of the peer without receiving.

@@ -67,6 +67,8 @@ void ExportSessions::bury() noexcept {
         delete &dead_.pop_front();
         --count_;
     }
+    if (count_ == 0)
+        pipes_.rest();
     if (shutting_down_ && count_ == 0 && closed_) {
         grace_.cancel();
         std::exchange(closed_, base::Delegate<>{})();

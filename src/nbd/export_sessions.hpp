@@ -4,6 +4,7 @@
 #include "base/buffer_pool.hpp"
 #include "base/object_pool.hpp"
 #include "block/device.hpp"
+#include "nbd/pipe_pool.hpp"
 #include "nbd/read_modify_write.hpp"
 #include "nbd/session.hpp"
 #include "nbd/session_home.hpp"
@@ -73,6 +74,7 @@ public:
     [[nodiscard]] base::BufferPool &payloads() noexcept { return payloads_; }
     [[nodiscard]] base::BufferPool &blocks() noexcept { return blocks_; }
     [[nodiscard]] base::ObjectPool<SessionRequest> &requests() noexcept { return requests_; }
+    [[nodiscard]] PipePool &pipes() noexcept { return pipes_; }
     [[nodiscard]] const SessionLimits &limits() const noexcept { return limits_; }
     [[nodiscard]] SessionCounters &counters() noexcept { return counters_; }
     void drop_held(const Session &session) noexcept;
@@ -90,6 +92,7 @@ private:
     const DropHeld drop_held_;
     base::BufferPool blocks_; ///< not bounded by itself: one at most for a session
     base::ObjectPool<SessionRequest> requests_;
+    PipePool pipes_;
     SessionCounters counters_;
     std::shared_ptr<SessionHome> home_; ///< shared with the snapshots of the export
     base::List<Session> sessions_;

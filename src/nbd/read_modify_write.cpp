@@ -41,7 +41,8 @@ struct ReadModifyWrite::Job : base::ListHook {
         , fua(request.fua)
         , offset(request.offset)
         , length(request.length)
-        , data(request.data) {}
+        , data(request.data)
+        , pipe(request.pipe) {}
 
     [[nodiscard]] std::uint64_t begin() const noexcept { return offset & ~(block_size - 1); }
     [[nodiscard]] std::uint64_t end() const noexcept {
@@ -74,6 +75,7 @@ struct ReadModifyWrite::Job : base::ListHook {
     const std::uint64_t offset;
     const std::uint64_t length;
     std::byte *const data;
+    block::Pipe *const pipe;
 
     bool running = false;
     Phase phase = Phase::whole_blocks;
@@ -169,6 +171,7 @@ void ReadModifyWrite::step(Job &job, Operation operation, std::uint64_t offset, 
     request.offset = offset;
     request.length = length;
     request.data = data;
+    request.pipe = nullptr; // only for all data at once
     request.fua = job.fua && changes(operation);
     request.held_since_ns = 0;
     request.retries = 0;
@@ -211,6 +214,7 @@ void ReadModifyWrite::end(Job &job, Status status) noexcept {
     request.offset = job.offset;
     request.length = job.length;
     request.data = job.data;
+    request.pipe = job.pipe;
     request.fua = job.fua;
     if (job.block != nullptr)
         blocks_.give_back(job.block, job.block_size);

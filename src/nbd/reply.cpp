@@ -96,7 +96,7 @@ void ReplyEncoder::extents(SessionRequest &request) const noexcept {
 void ReplyEncoder::next(SessionRequest &request) const noexcept {
     Reply &reply = request.reply;
     const std::uint64_t position = request.length - reply.left;
-    reply.body = request.data + position;
+    reply.body = request.piped ? nullptr : request.data + position;
     if (dialect_ == Dialect::simple) {
         simple(request, wire::Error::none);
         reply.body_size = std::exchange(reply.left, 0);
@@ -106,7 +106,7 @@ void ReplyEncoder::next(SessionRequest &request) const noexcept {
     reply.left -= size;
     // All data are here: nothing can fail any more, so the last of them may end the reply.
     const auto flags = static_cast<wire::ChunkFlag>(reply.left == 0 ? wire::done : 0);
-    const bool hole = size >= smallest_hole && all_zero(reply.body, size);
+    const bool hole = size >= smallest_hole && !request.piped && all_zero(reply.body, size);
     chunk(request, hole ? Chunk::offset_hole : Chunk::offset_data, hole ? 12 : 8 + size, flags);
     append(reply, request.offset + position);
     if (hole)

@@ -11,7 +11,8 @@ namespace nbd {
 
 class SessionRequest;
 
-/// The piece of a request's reply that is told next: a head, and the bytes behind it, which lie elsewhere.
+/// The piece of a request's reply that is told next: a head, and the bytes behind it, which lie elsewhere: at
+/// `body`, or where that is null in the request's pipe.
 struct Reply {
     std::array<std::byte, wire::extended_reply_size + 12> head;
     std::size_t head_size = 0;
@@ -32,6 +33,7 @@ public:
     /// Begins the reply; `text` (at most 4096 bytes, which stay where they are) says more about an error
     /// where the dialect can.
     void begin(SessionRequest &request, wire::Error error, std::string_view text) const noexcept;
+    [[nodiscard]] std::size_t largest_chunk() const noexcept { return largest_chunk_; }
     /// While reply.left is not 0: the next piece of a read's data.
     void next(SessionRequest &request) const noexcept;
 

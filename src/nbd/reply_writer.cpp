@@ -33,29 +33,58 @@ void ReplyWriter::load() noexcept {
 
 ReplyWriter::Sent ReplyWriter::send(Channel &channel, base::List<SessionRequest> &done) noexcept {
     load();
+    while (!sending_.empty()) {
+        std::size_t asked = 0;
+        const bool from_pipe = pipe_is_next();
+        const ssize_t sent = from_pipe ? send_from_pipe(channel) : send_pieces(channel, asked);
+        if (sent < 0)
+            return errno == EAGAIN ? Sent::blocked : Sent::failed;
+        if (sent == 0)
+            return Sent::failed;
+        advance(static_cast<std::size_t>(sent), done);
+        // Less from a pipe does not mean that the socket is full.
+        if (!from_pipe && static_cast<std::size_t>(sent) < asked)
+            return Sent::blocked;
+    }
+    return waiting_.empty() ? Sent::all : Sent::more;
+}
+
+// The head of the front piece is out, and its data are in a pipe.
+bool ReplyWriter::pipe_is_next() noexcept {
+    const Reply &reply = sending_.front().reply;
+    return reply.body == nullptr && reply.body_size > 0 && front_sent_ >= reply.head_size;
+}
+
+ssize_t ReplyWriter::send_from_pipe(Channel &channel) noexcept {
+    SessionRequest &request = sending_.front();
+    return channel.forward(request.pipe->out, request.reply.size() - front_sent_);
+}
+
+// As far as data are in memory.
+ssize_t ReplyWriter::send_pieces(Channel &channel, std::size_t &asked) noexcept {
     iovec vectors[most_vectors];
     std::size_t count = 0;
     std::size_t skip = front_sent_;
-    const auto gather = [&vectors, &count, &skip](std::byte *bytes, std::size_t length) {
+    const auto gather = [&vectors, &count, &skip, &asked](std::byte *bytes, std::size_t length) {
         if (skip >= length) {
             skip -= length;
             return;
         }
         vectors[count++] = {bytes + skip, length - skip};
+        asked += length - skip;
         skip = 0;
     };
-    sending_.for_each([&gather](SessionRequest &request) {
-        gather(request.reply.head.data(), request.reply.head_size);
-        if (request.reply.body_size > 0)
-            gather(request.reply.body, request.reply.body_size);
+    bool in_memory = true;
+    sending_.for_each([&gather, &in_memory](SessionRequest &request) {
+        Reply &reply = request.reply;
+        if (!in_memory)
+            return;
+        gather(reply.head.data(), reply.head_size);
+        in_memory = reply.body_size == 0 || reply.body != nullptr;
+        if (reply.body_size > 0 && in_memory)
+            gather(reply.body, reply.body_size);
     });
-    const ssize_t sent = channel.send({vectors, count});
-    if (sent < 0)
-        return errno == EAGAIN ? Sent::blocked : Sent::failed;
-    advance(static_cast<std::size_t>(sent), done);
-    if (!sending_.empty())
-        return Sent::blocked;
-    return waiting_.empty() ? Sent::all : Sent::more;
+    return channel.send({vectors, count});
 }
 
 void ReplyWriter::advance(std::size_t bytes, base::List<SessionRequest> &done) noexcept {

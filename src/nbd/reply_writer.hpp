@@ -3,6 +3,8 @@
 
 #include "nbd/session_request.hpp"
 
+#include <sys/types.h>
+
 namespace nbd {
 
 class Channel;
@@ -23,16 +25,21 @@ public:
 
     /// `text`: see ReplyEncoder.
     void add(SessionRequest &request, wire::Error error, std::string_view text) noexcept;
-    /// One sendmsg; requests whose reply has left completely move to `done`.
+    /// One sendmsg, or several around what lies in pipes; requests whose reply has left completely move to
+    /// `done`.
     Sent send(Channel &channel, base::List<SessionRequest> &done) noexcept;
     /// The session is over: every request moves to `done`, sent or not.
     void discard(base::List<SessionRequest> &done) noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return waiting_.empty() && sending_.empty(); }
+    [[nodiscard]] std::size_t largest_chunk() const noexcept { return encoder_.largest_chunk(); }
     /// Bytes that left in all.
     [[nodiscard]] std::uint64_t sent_bytes() const noexcept { return sent_bytes_; }
 
 private:
+    ssize_t send_pieces(Channel &channel, std::size_t &asked) noexcept;
+    ssize_t send_from_pipe(Channel &channel) noexcept;
+    [[nodiscard]] bool pipe_is_next() noexcept;
     void load() noexcept;
     void advance(std::size_t bytes, base::List<SessionRequest> &done) noexcept;
 

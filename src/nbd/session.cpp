@@ -182,6 +182,9 @@ bool Session::admit(const wire::RequestHeader &header) noexcept {
     request.buffer = buffer;
     request.buffer_size = size;
     request.data = buffer;
+    if (offers_pipes_ && request.operation == block::Operation::read && size >= PipePool::smallest_read &&
+        size <= std::min(PipePool::largest_read, output_.largest_chunk()) && channel_.forwards())
+        request.pipe = owner_.pipes().take();
     if (request.operation == block::Operation::block_status) {
         request.status =
             block::Extents({reinterpret_cast<block::Extent *>(buffer), size / sizeof(block::Extent)});

@@ -96,6 +96,7 @@ private:
     bool farewell_over_ = false;  ///< while shutting down: ends as soon as it is idle
     bool gone_ = false;           ///< nobody reads the answers: nothing is to wait or to be sent again
     bool paused_ = false;         ///< a complete request waits in input_ for room
+    bool offers_pipes_ = true;    ///< until the device does not take one
     bool output_blocked_ = false; ///< until the socket takes more
     std::size_t requests_ = 0;    ///< from header to the last byte of the reply
     std::size_t in_device_ = 0;

@@ -21,6 +21,8 @@ void Session::completed(block::Request &request, block::Status status) noexcept 
     if (state_ != State::closed) {
         if (!status.ok())
             ++owner_.counters().failed;
+        else if (request.pipe != nullptr && !request.piped)
+            offers_pipes_ = false;
         const wire::Error error = wire::error_of(status, answered.fast_zero);
         reply(answered, {error, text_of(error)});
         return;
@@ -76,6 +78,8 @@ void Session::release(base::List<SessionRequest> &requests) noexcept {
 
 void Session::release(SessionRequest &request) noexcept {
     owed_bytes_ -= request.owed_bytes();
+    if (request.pipe != nullptr)
+        owner_.pipes().give_back(request.pipe, request.piped);
     if (request.buffer != nullptr)
         owner_.payloads().give_back(request.buffer, request.buffer_size);
     owner_.requests().end(request);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 /// A sparse file in `folder`.
@@ -40,6 +41,11 @@ public:
     void come_back() override { REQUIRE(::rename(away().c_str(), path_.c_str()) == 0); }
 
     [[nodiscard]] const std::string &path() const { return path_; }
+    [[nodiscard]] bool in_memory() const {
+        struct statfs system {};
+        REQUIRE(::statfs(path_.c_str(), &system) == 0);
+        return system.f_type == 0x01021994; // TMPFS_MAGIC
+    }
     [[nodiscard]] struct stat status() const {
         struct stat result {};
         REQUIRE(::stat(path_.c_str(), &result) == 0);

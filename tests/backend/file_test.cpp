@@ -5,6 +5,7 @@
 #include "rig.hpp"
 
 #include <atomic>
+#include <fcntl.h>
 #include <new>
 #include <optional>
 #include <sys/statfs.h>
@@ -235,4 +236,41 @@ TEST_CASE("a sparse file's holes are told, at both ends and in between") {
             CHECK(list[1].state == block::Extents::allocated);
             CHECK(list[2].length == 5 << 20);
         }
+}
+
+TEST_CASE("what is read from memory goes into a pipe where there is an empty one, else it is copied") {
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0);
+    REQUIRE(::fcntl(ends[1], F_SETPIPE_SZ, 512 << 10) >= 512 << 10);
+    block::Pipe pipe{ends[1], ends[0]};
+    for (const char *folder : {"/dev/shm", "/var/tmp"}) {
+        const bool memory = FileDisk(folder).in_memory();
+        const FileDisk disk(folder, "auto", 1 << 20);
+        Rig rig(disk.uri(), disk.values());
+        rig.open_and_wait();
+        std::vector<std::byte> data(256 << 10);
+        for (std::size_t i = 0; i < data.size(); ++i)
+            data[i] = static_cast<std::byte>(i * 13 + i / 256);
+        CHECK(rig.run(Operation::write, 4097, data.size(), data.data()).ok());
+        for (const bool empty : {true, false}) {
+            std::vector<std::byte> read(data.size());
+            Rig::Call &call = rig.make(Operation::read, 4097, read.size(), read.data());
+            call.request.pipe = &pipe;
+            if (!empty)
+                REQUIRE(::write(ends[1], "x", 1) == 1);
+            CHECK(rig.run(call).ok());
+            CHECK(call.request.piped == (memory && empty));
+            if (call.request.piped)
+                for (std::size_t done = 0; done < read.size();) {
+                    const ssize_t got = ::read(ends[0], read.data() + done, read.size() - done);
+                    REQUIRE(got > 0);
+                    done += static_cast<std::size_t>(got);
+                }
+            CHECK(read == data);
+        }
+        char byte = 0;
+        REQUIRE(::read(ends[0], &byte, 1) == 1);
+    }
+    ::close(ends[0]);
+    ::close(ends[1]);
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <unistd.h>
 #include <vector>
 
 namespace fakes {
@@ -54,6 +55,7 @@ public:
     [[nodiscard]] std::vector<std::byte> &bytes() noexcept { return bytes_; }
 
     bool holding = false;
+    bool pipes = false; ///< puts what is read into the request's pipe, when it has one
     /// Decides about a request before it is carried out; success carries it out.
     std::function<block::Status(const block::Request &)> verdict;
     std::uint64_t loss_epoch = 0;
@@ -62,14 +64,17 @@ public:
     bool last_fua = false;
 
 private:
-    block::Status perform(const block::Request &request) noexcept {
+    block::Status perform(block::Request &request) noexcept {
         if (verdict) {
             const block::Status status = verdict(request);
             if (!status.ok())
                 return status;
         }
         std::byte *at = bytes_.data() + request.offset;
-        if (request.operation == block::Operation::read)
+        if (request.operation == block::Operation::read && pipes && request.pipe != nullptr)
+            request.piped =
+                ::write(request.pipe->in, at, request.length) == static_cast<ssize_t>(request.length);
+        else if (request.operation == block::Operation::read)
             std::memcpy(request.data, at, request.length);
         else if (request.operation == block::Operation::write)
             std::memcpy(at, request.data, request.length);

@@ -4,6 +4,8 @@
 import hashlib
 import json
 import os
+import pathlib
+import tempfile
 
 from harness import main, require
 
@@ -97,6 +99,19 @@ multipaths:
         told = json.loads(rig.run("nbdinfo", "--map", "--json", rig.export(name)).stdout)
         assert {part["type"] for part in told} == types, told
         assert sum(part["length"] for part in told) == 4 << 20, told
+
+
+def test_a_disk_in_memory_is_copied_right(rig):
+    """Large reads of such a disk are not copied on their way: nbdcopy asks for 256 KiB at a time."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="nbdmpath-test.") as disk:
+        disk.write(os.urandom(48 << 20) + bytes(16 << 20))
+        disk.flush()
+        rig.nbdmpathd(MAP.format(disk=disk.name))
+        for options in ((), ("--no-extents",), ("--request-size=65536", "--connections=1")):
+            rig.run("nbdcopy", *options, rig.export("m"), rig.path("copy"))
+            assert rig.path("copy").read_bytes() == pathlib.Path(disk.name).read_bytes(), options
+            rig.path("copy").unlink()
+        assert "identical" in rig.run("qemu-img", "compare", "-f", "raw", "-F", "raw", disk.name, rig.export("m")).stdout
 
 
 main(globals())
