@@ -4,6 +4,8 @@
 #include "base/scheduler.hpp"
 #include "block/request.hpp"
 
+#include <bit>
+
 namespace block {
 
 /// Ends requests a little later, never inside submit(). A device owns one and adds what is done; the layer
@@ -15,7 +17,7 @@ public:
         , task_(base::Delegate<>::to<&CompletionQueue::deliver>(*this)) {}
 
     void add(Request &request, Status status) noexcept {
-        request.device_word = pack(status);
+        request.device_word = std::bit_cast<std::uint64_t>(status);
         done_.push_back(request);
         ++size_;
         scheduler_.post(task_);
@@ -25,12 +27,6 @@ public:
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
 
 private:
-    static std::uint64_t pack(Status status) noexcept {
-        return static_cast<std::uint64_t>(status.outcome) << 32 | static_cast<std::uint32_t>(status.error);
-    }
-    static Status unpack(std::uint64_t word) noexcept {
-        return {static_cast<Outcome>(word >> 32), static_cast<int>(word & 0xffffffffU)};
-    }
     void deliver() noexcept {
         // Only what is there now: completing may submit, and that may be done at once.
         base::List<Request> batch;
@@ -38,7 +34,7 @@ private:
         while (!batch.empty()) {
             Request &request = batch.pop_front();
             --size_;
-            request.complete(unpack(request.device_word));
+            request.complete(std::bit_cast<Status>(request.device_word));
         }
     }
 

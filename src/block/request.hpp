@@ -59,7 +59,7 @@ public:
     std::int64_t held_since_ns = 0;
     std::uint8_t retries = 0;
     std::uint64_t sent_generation = 0; ///< the device's, when it was given the request
-    /// When a path was given the request; while a map lets it wait after a shortage, since when.
+    /// When a path was given the request; while a map lets it wait for a time, until when.
     std::int64_t started_ns = 0;
     /// For the device at the end only: a word of its own.
     std::uint64_t device_word = 0;
@@ -79,7 +79,8 @@ public:
     [[nodiscard]] const Layer *origin() const noexcept {
         return frames_in_use_ == 0 ? nullptr : frames_[0].layer;
     }
-    /// The pointer of the frame that was taken off last: valid inside completed().
+    /// The pointer of the frame that was taken off last: valid inside completed() and until the request is
+    /// passed on again.
     [[nodiscard]] void *popped() const noexcept { return frames_[frames_in_use_].pointer; }
 
     /// Hands the request back to the layer above. The request may be gone afterwards.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 
 namespace block {
@@ -11,25 +12,48 @@ enum class Outcome : std::uint8_t {
     ok,
     path,         ///< the path is at fault: fail it, replay the request elsewhere
     path_delayed, ///< as `path`, but the replay waits (resource shortage): at least 100 ms
-    retry,        ///< nobody is at fault: the same path again, a bounded number of times, then `path`
+    retry,        ///< nobody is at fault: the same path again, as often as `retries` says, then `path`
     target,       ///< the disk refuses: the client gets `error`, the path stays good
     pass,         ///< as `target`: not supported, or would block on read-ahead
 };
 
+/// How a request ended. Eight bytes: it travels in a register.
 struct Status {
     Outcome outcome = Outcome::ok;
+    /// Of `retry`: how often at most the request is sent again on its path, and how long that waits the first
+    /// time; each further time twice as long, up to a second.
+    std::uint8_t retries = 0;
+    std::uint16_t retry_delay_ms = 0;
     int error = 0; ///< errno value, 0 exactly when outcome is ok
+
+    static constexpr std::uint8_t usual_retries = 5;
+
+    constexpr Status() noexcept = default;
+    constexpr Status(Outcome what, int why) noexcept
+        : outcome(what)
+        , retries(what == Outcome::retry ? usual_retries : 0)
+        , error(why) {}
 
     [[nodiscard]] bool ok() const noexcept { return outcome == Outcome::ok; }
     [[nodiscard]] bool is_path_error() const noexcept {
         return outcome == Outcome::path || outcome == Outcome::path_delayed || outcome == Outcome::retry;
     }
+    /// How long the next attempt waits after so many.
+    [[nodiscard]] std::chrono::milliseconds retry_delay(unsigned attempts) const noexcept;
     bool operator==(const Status &) const = default;
 
     static constexpr Status success() noexcept { return {}; }
     static constexpr Status path_error(int error) noexcept { return {Outcome::path, error}; }
     static constexpr Status target_error(int error) noexcept { return {Outcome::target, error}; }
+    static constexpr Status retry(int error, std::uint8_t times,
+                                  std::chrono::milliseconds delay = std::chrono::milliseconds(0)) noexcept {
+        Status status{Outcome::retry, error};
+        status.retries = times;
+        status.retry_delay_ms = static_cast<std::uint16_t>(delay.count());
+        return status;
+    }
 };
+static_assert(sizeof(Status) == sizeof(std::uint64_t));
 
 /// The class of an errno that a local file or device gave (semantics reference 4.5).
 Status classify_errno(int error) noexcept;

@@ -11,7 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto shortage_delay = 100ms; // 4.3 PATH_DELAY
-constexpr int retries_on_one_path = 5; // 4.3 RETRY
 
 bool changes_data(block::Operation operation) noexcept {
     return operation == block::Operation::write || operation == block::Operation::trim ||
@@ -128,11 +127,9 @@ void Map::completed(block::Request &request, block::Status status) noexcept {
     else if (!status.is_path_error() ||
              (request.operation == block::Operation::cache && status.error == EAGAIN))
         request.complete(status);
-    else if (status.outcome == block::Outcome::retry && request.retries < retries_on_one_path &&
-             path.active) {
-        ++request.retries;
-        send(request, path);
-    } else
+    else if (status.outcome == block::Outcome::retry && request.retries < status.retries && path.active)
+        send_again(request, path, status.retry_delay(request.retries++));
+    else
         requeue(request, status);
     // Last: in-flight numbers drop after the request may be queued again (2.6 step 7).
     path.group->selector->end_io(path.index, length, started, scheduler_.now());
@@ -236,18 +233,32 @@ void Map::requeue(block::Request &request, block::Status status) noexcept {
     if (gate_ == Gate::suspending && push_back) {
         wait_in(pushed_back_, request); // R18
     } else if (status.outcome == block::Outcome::path_delayed) {
-        if (request.held_since_ns == 0)
-            request.held_since_ns = scheduler_.now().time_since_epoch().count();
-        request.started_ns = scheduler_.now().time_since_epoch().count();
-        delayed_.push_back(request);
-        ++queue_size_;
-        if (!delay_.active())
-            delay_.start_in(shortage_delay);
+        delay(request, shortage_delay);
     } else {
         hold(request);
         if (!live_->queue_io() || live_->activation_required())
             kick();
     }
+}
+
+void Map::send_again(block::Request &request, Path &path, base::Duration wait) noexcept {
+    if (shut_down_ || request.origin()->abandoned())
+        request.complete(block::Status::target_error(ESHUTDOWN));
+    else if (wait == base::Duration::zero())
+        send(request, path);
+    else
+        delay(request, wait);
+}
+
+void Map::delay(block::Request &request, base::Duration wait) noexcept {
+    const base::TimePoint due = scheduler_.now() + wait;
+    if (request.held_since_ns == 0)
+        request.held_since_ns = scheduler_.now().time_since_epoch().count();
+    request.started_ns = due.time_since_epoch().count();
+    delayed_.push_back(request);
+    ++queue_size_;
+    if (!delay_.active() || due < delay_.when())
+        delay_.start_at(due);
 }
 
 // 2.4 and 2.5
@@ -273,15 +284,25 @@ void Map::run_worker() noexcept {
 }
 
 void Map::release_delayed() noexcept {
-    // Each waits its own time; they stand in the order of their shortages.
-    while (!delayed_.empty()) {
-        const base::TimePoint due{base::Duration(delayed_.front().started_ns) + shortage_delay};
+    base::TimePoint next = base::TimePoint::max();
+    delayed_.for_each([this, &next](block::Request &request) {
+        const base::TimePoint due{base::Duration(request.started_ns)};
         if (due > scheduler_.now()) {
-            delay_.start_at(due);
-            break;
+            next = std::min(next, due);
+            return;
         }
-        held_.push_back(delayed_.pop_front());
-    }
+        request.unlink();
+        Path &path = *static_cast<Path *>(request.popped());
+        if (request.retries != 0 && path.active) {
+            --queue_size_;
+            send(request, path);
+        } else {
+            request.retries = 0;
+            held_.push_back(request);
+        }
+    });
+    if (next != base::TimePoint::max())
+        delay_.start_at(next);
     kick();
 }
 

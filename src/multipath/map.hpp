@@ -152,6 +152,8 @@ private:
     [[nodiscard]] Path *other_path(const Path &path) const noexcept;
     void kick() noexcept { scheduler_.post(worker_); }
     void run_worker() noexcept;
+    void send_again(block::Request &request, Path &path, base::Duration wait) noexcept;
+    void delay(block::Request &request, base::Duration wait) noexcept;
     void release_delayed() noexcept;
     void end_all(base::List<block::Request> &list, block::Status status) noexcept;
 
@@ -202,7 +204,7 @@ private:
     std::unique_ptr<Activation> activation_; ///< of the live table, when it has a handler
 
     base::List<block::Request> held_;    ///< `queued_ios` of the reference
-    base::List<block::Request> delayed_; ///< after a resource shortage: held until the timer
+    base::List<block::Request> delayed_; ///< after a shortage, or before another try: held until the timer
     std::size_t queue_size_ = 0;         ///< both lists
     std::size_t in_flight_ = 0;
     bool shut_down_ = false;

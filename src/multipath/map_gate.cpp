@@ -146,6 +146,7 @@ void Map::push_back_held() noexcept {
     gated_ += queue_size_;
     queue_size_ = 0;
     pushed_back_.take_all(held_);
+    delayed_.for_each([](block::Request &request) { request.retries = 0; }); // may go to another table's path
     pushed_back_.take_all(delayed_);
 }
 

@@ -60,6 +60,10 @@ TEST_CASE("every outcome and error arrives as it was added") {
             rig.scheduler.run();
             CHECK(rig.ended.back().second == block::Status{outcome, error});
         }
+    const auto retry = block::Status::retry(EIO, 255, std::chrono::milliseconds(65535));
+    rig.add(0, retry);
+    rig.scheduler.run();
+    CHECK(rig.ended.back().second == retry);
 }
 
 TEST_CASE("what is added while requests end has a step of its own") {

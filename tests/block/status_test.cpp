@@ -7,6 +7,7 @@
 
 using block::Outcome;
 using block::Status;
+using namespace std::chrono_literals;
 
 TEST_CASE("no error is a success everywhere") {
     CHECK(block::classify_errno(0) == Status::success());
@@ -53,17 +54,36 @@ TEST_CASE("errors of a local file or device are classed as the reference says") 
 
 TEST_CASE("errors that an NBD server answers are classed as the reference says") {
     const std::pair<int, Status> rows[] = {
-        {1, {Outcome::target, EPERM}},         {5, {Outcome::path, EIO}},
-        {12, {Outcome::path_delayed, ENOMEM}}, {22, {Outcome::target, EINVAL}},
-        {28, {Outcome::target, ENOSPC}},       {75, {Outcome::target, EOVERFLOW}},
-        {95, {Outcome::pass, ENOTSUP}},        {108, {Outcome::path, ESHUTDOWN}},
-        {2, {Outcome::target, EINVAL}},        {0x7fffffff, {Outcome::target, EINVAL}},
+        {5, {Outcome::path, EIO}},
+        {12, {Outcome::path_delayed, ENOMEM}},
+        {22, {Outcome::target, EINVAL}},
+        {28, {Outcome::target, ENOSPC}},
+        {75, {Outcome::target, EOVERFLOW}},
+        {95, {Outcome::pass, ENOTSUP}},
+        {108, {Outcome::path, ESHUTDOWN}},
+        {2, {Outcome::target, EINVAL}},
+        {0x7fffffff, {Outcome::target, EINVAL}},
     };
     for (const auto &row : rows) {
-        const auto [error, status] = row;
         CAPTURE(row.first);
-        CHECK(block::classify_nbd_error(error) == status);
+        CHECK(block::classify_nbd_error(row.first) == row.second);
     }
+}
+
+TEST_CASE("a retry is made five times at once when nobody says more") {
+    CHECK(Status{Outcome::retry, EINTR} == Status::retry(EINTR, 5));
+    CHECK(Status{Outcome::retry, EINTR}.retry_delay(0) == 0ms);
+    CHECK(Status{Outcome::retry, EINTR}.retry_delay(200) == 0ms);
+    CHECK(Status{Outcome::path, EIO}.retries == 0);
+}
+
+TEST_CASE("a retry waits twice as long each time, up to a second") {
+    const Status status = Status::retry(EIO, 255, 100ms);
+    unsigned attempts = 0;
+    for (const auto wait : {100ms, 200ms, 400ms, 800ms, 1000ms, 1000ms})
+        CHECK(status.retry_delay(attempts++) == wait);
+    CHECK(status.retry_delay(254) == 1s);
+    CHECK(Status::retry(EIO, 1, 2s).retry_delay(3) == 2s);
 }
 
 TEST_CASE("path errors are those that send a request elsewhere") {

@@ -130,33 +130,6 @@ TEST_CASE("an error that arrives when no path is left is held while queueing") {
     CHECK(rig.status().find("P1 A 1") != std::string::npos);
 }
 
-TEST_CASE("a request that nobody is at fault for is tried on its path five times more, then the path fails") {
-    Rig rig(T2);
-    rig.device("P1").answer = {Outcome::retry, EINTR};
-    CHECK(rig.io(1) == "ok");
-    CHECK(rig.order() == "1 1 1 1 1 1 2");
-    CHECK(rig.status().find("P1 F 1") != std::string::npos);
-}
-
-TEST_CASE("every path has its own five tries") {
-    Rig rig(T2);
-    rig.device("P1").answer = rig.device("P2").answer = {Outcome::retry, EINTR};
-    CHECK(rig.io(1) == "EIO");
-    CHECK(rig.order() == "1 1 1 1 1 1 2 2 2 2 2 2");
-}
-
-TEST_CASE("a request is not tried again on a path that has failed") {
-    Rig rig(T2);
-    rig.device("P1").holding = true;
-    rig.io_and(1);
-    rig.message("fail_path P1");
-    rig.device("P1").answer = {Outcome::retry, EINTR};
-    rig.device("P1").release();
-    rig.scheduler.run();
-    CHECK(rig.order() == "1 2");
-    CHECK(rig.results_since(0) == "ok");
-}
-
 TEST_CASE("after a shortage the request waits 100 ms, counted as held") {
     Rig rig(T2);
     rig.device("P1").answer = {Outcome::path_delayed, ENOMEM};

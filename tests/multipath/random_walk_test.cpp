@@ -55,6 +55,7 @@ private:
                                                 block::Status::target_error(ENOSPC),
                                                 {block::Outcome::path_delayed, ENOMEM},
                                                 {block::Outcome::retry, EINTR},
+                                                block::Status::retry(EIO, 2, 50ms),
                                                 {block::Outcome::pass, ENOTSUP}};
         fakes::FakeDevice &device = rig_.device(any_path());
         switch (below(13)) {
