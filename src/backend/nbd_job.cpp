@@ -58,7 +58,7 @@ Status NbdJob::allocated() noexcept {
 }
 
 std::optional<Status> NbdJob::proceed(NbdConnection &connection, int error) noexcept {
-    const Status status = block::classify_nbd_error(error);
+    const Status status = block::classify_nbd_error(error, modifies());
     if (request_.operation == Operation::block_status && !status.is_path_error())
         return status.ok() && !request_.extents->list().empty() ? status : allocated(); // one answer will do
     if (!status.ok())
@@ -80,7 +80,7 @@ std::optional<Status> NbdJob::next(NbdConnection &connection) noexcept {
     piece_ = order.length;
     const int refused = connection.issue(*this, order);
     if (refused != 0)
-        return block::classify_nbd_error(refused);
+        return block::classify_nbd_error(refused, modifies());
     return std::nullopt;
 }
 

@@ -68,9 +68,11 @@ Status classify_errno(int error) noexcept {
     return Status::path_error(error);
 }
 
-Status classify_nbd_error(int error) noexcept {
+Status classify_nbd_error(int error, bool modifies) noexcept {
     if (error == 0)
         return Status::success();
+    if (error == EPERM && modifies)
+        return Status::path_error(EPERM); // the path lost the permission it had
     for (const Row &row : nbd_errors)
         if (row.error == error)
             return row.status;

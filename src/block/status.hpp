@@ -58,7 +58,8 @@ static_assert(sizeof(Status) == sizeof(std::uint64_t));
 /// The class of an errno that a local file or device gave (semantics reference 4.5).
 Status classify_errno(int error) noexcept;
 /// The class of an errno value that a remote NBD server answered (semantics reference 4.4). libnbd and the
-/// wire agree on these values.
-Status classify_nbd_error(int error) noexcept;
+/// wire agree on these values. `modifies`: the request would have changed data, and the export was not
+/// read-only when the path was connected.
+Status classify_nbd_error(int error, bool modifies) noexcept;
 
 } // namespace block

@@ -139,7 +139,7 @@ TEST_CASE("errors that the server answers keep their class and the connection") 
     for (const Answer &answer : std::vector<Answer>{{"EIO", Status::path_error(EIO)},
                                                     {"ENOSPC", Status::target_error(ENOSPC)},
                                                     {"EINVAL", Status::target_error(EINVAL)},
-                                                    {"EPERM", Status::target_error(EPERM)},
+                                                    {"EPERM", Status::path_error(EPERM)},
                                                     {"ENOMEM", Status{Outcome::path_delayed, ENOMEM}}}) {
         CAPTURE(answer.word);
         Served served({"--filter=error", "memory", "1M", "error=" + answer.word, "error-pwrite-rate=1"});

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 TEST_CASE("no error is a success everywhere") {
     CHECK(block::classify_errno(0) == Status::success());
-    CHECK(block::classify_nbd_error(0) == Status::success());
+    CHECK(block::classify_nbd_error(0, false) == Status::success());
     CHECK(Status::success().ok());
 }
 
@@ -64,10 +64,16 @@ TEST_CASE("errors that an NBD server answers are classed as the reference says")
         {2, {Outcome::target, EINVAL}},
         {0x7fffffff, {Outcome::target, EINVAL}},
     };
-    for (const auto &row : rows) {
-        CAPTURE(row.first);
-        CHECK(block::classify_nbd_error(row.first) == row.second);
-    }
+    for (const auto &row : rows)
+        for (const bool modifies : {false, true}) {
+            CAPTURE(row.first);
+            CHECK(block::classify_nbd_error(row.first, modifies) == row.second);
+        }
+}
+
+TEST_CASE("a server that does not permit a change any more fails its path") {
+    CHECK(block::classify_nbd_error(1, true) == Status::path_error(EPERM));
+    CHECK(block::classify_nbd_error(1, false) == Status::target_error(EPERM));
 }
 
 TEST_CASE("a retry is made five times at once when nobody says more") {
