@@ -56,9 +56,13 @@ void Activation::begin_round(const PriorityGroup &group, base::Duration delay) {
 }
 
 void Activation::end_delay() noexcept {
+    // All are taken first: the last one may end at once, and the round that follows has its own delay.
+    std::vector<Attempt *> due;
     for (const auto &attempt : attempts_)
         if (std::exchange(attempt->waiting, false))
-            start(*attempt);
+            due.push_back(attempt.get());
+    for (Attempt *attempt : due)
+        start(*attempt);
 }
 
 void Activation::stop_waiting() noexcept {

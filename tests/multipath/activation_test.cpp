@@ -242,6 +242,21 @@ TEST_CASE("paths that fail during the delay count as offlined") {
     CHECK(rig.results_since(0) == "ok");
 }
 
+TEST_CASE("a round that begins at the end of another's delay waits its own") {
+    HandlerRig rig("5 queue_if_no_path pg_init_retries 3 pg_init_delay_msecs 500 1 scripted " + T2.substr(4));
+    rig.io_and(1);
+    CHECK(rig.rounds() == "1");
+    rig.say(Result::retry);
+    rig.message("disable_group 2");
+    rig.message("fail_path P1");
+    rig.io_and(1); // turns to the disabled group (R6)
+    rig.scheduler.advance(500ms);
+    CHECK(rig.told("PG_INIT result=DEV_OFFLINED path=P1") == 1);
+    CHECK(rig.rounds().empty());
+    rig.scheduler.advance(500ms);
+    CHECK(rig.rounds() == "2");
+}
+
 TEST_CASE("a suspend with flush waits for requests that wait for an activation") {
     HandlerRig rig;
     rig.io_and(1);
