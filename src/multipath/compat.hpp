@@ -18,6 +18,7 @@ struct Compat {
     bool device_errors_by_name;        ///< an unknown path: ENODEV, ENXIO for N:N
     bool handler_must_attach;          ///< else ENODEV; seed goes on without the handler (R31)
     bool queue_mode_is_fixed;          ///< R43: a new table cannot change to or from queue_mode bio
+    bool bio_mode_stops_queueing;      ///< R19: a suspend without flush too, as long as it lasts
     bool timeout_ends_queueing;        ///< R33: for good, not until a path is back
     bool only_requests_fail_paths;     ///< a connection lost while idle leaves its path active
     bool failed_requests_wait_suspend; ///< one that fails while a suspend waits is not sent again before
@@ -37,6 +38,7 @@ inline constexpr Compat seed{
     .device_errors_by_name = false,
     .handler_must_attach = false,
     .queue_mode_is_fixed = false,
+    .bio_mode_stops_queueing = false,
     .timeout_ends_queueing = false,
     .only_requests_fail_paths = false,
     .failed_requests_wait_suspend = false,
@@ -55,6 +57,7 @@ inline constexpr Compat kernel{
     .device_errors_by_name = true,
     .handler_must_attach = true,
     .queue_mode_is_fixed = true,
+    .bio_mode_stops_queueing = true,
     .timeout_ends_queueing = true,
     .only_requests_fail_paths = true,
     .failed_requests_wait_suspend = true,

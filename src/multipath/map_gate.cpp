@@ -116,7 +116,7 @@ void Map::go_on() noexcept {
 void Map::close_gate(bool noflush) noexcept {
     gate_ = Gate::suspending;
     noflush_ = noflush;
-    if (live_ == nullptr || noflush)
+    if (live_ == nullptr || (noflush && !(live_->compat().bio_mode_stops_queueing && live_->bio_mode())))
         return;
     live_->suspend_queueing();
     no_path_timer_.cancel();

@@ -31,7 +31,7 @@ void Map::message_queueing(bool on) {
 
 void Map::message_group(std::string_view verb, const std::string &number) {
     const bool switching = base::equal_ignoring_case(verb, "switch_group");
-    const auto value = base::parse_number(number);
+    const auto value = parse_number(live_->compat(), number);
     if (!value || *value == 0 || *value > live_->groups().size())
         throw base::Error(EINVAL, "invalid PG number supplied to {}",
                           switching ? "switch_pg_num" : "bypass_pg");

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,8 @@ struct TableRules {
     handler::Find find_handler = &handler::find_type; ///< tests bring their own
 };
 
+/// A number that fills the word, in a table or a message; nothing when it is none.
+std::optional<std::uint64_t> parse_number(const Compat &compat, const std::string &word);
 /// The errno of a path name that nobody has.
 int look_up_error(const Compat &compat, std::string_view name) noexcept;
 
@@ -70,8 +73,8 @@ public:
 
     /// The path for the next request of `length` bytes, nullptr when there is none (2.1 steps 3 and 4).
     Path *path_for(std::uint64_t length, base::TimePoint now) noexcept;
-    /// What the worker does before it sends held requests (2.4 step 2); not where each request asks the
-    /// selector anyhow.
+    /// What the worker does before it sends held requests (2.4 step 2); where each request asks the selector
+    /// anyhow, only to find that no path is left.
     void choose_for_worker(base::TimePoint now) noexcept;
     /// The path for a pass-through request (2.16): the current one, else a new choice.
     Path *path_for_passing(base::TimePoint now) noexcept;

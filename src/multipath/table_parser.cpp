@@ -39,15 +39,10 @@ private:
     unsigned number(unsigned minimum, unsigned maximum, const char *error) {
         if (left_.empty())
             fail(error);
-        const auto value = parse_number(shift());
+        const auto value = parse_number(*rules_.compat, shift());
         if (!value || *value < minimum || *value > maximum)
             fail(error);
         return static_cast<unsigned>(*value);
-    }
-    [[nodiscard]] std::optional<std::uint64_t> parse_number(const std::string &word) const {
-        if (rules_.compat->numbers_wrap)
-            return base::parse_wrapping_number(word);
-        return base::parse_number(word);
     }
     /// A count of words that must all be there.
     std::span<const std::string> counted_words(unsigned maximum, const char *error) {
@@ -182,6 +177,12 @@ private:
 
 std::unique_ptr<Table> Table::parse(std::string_view text, DeviceSet &devices, const TableRules &rules) {
     return TableParser(text, devices, rules).parse();
+}
+
+std::optional<std::uint64_t> parse_number(const Compat &compat, const std::string &word) {
+    if (compat.numbers_wrap)
+        return base::parse_wrapping_number(word);
+    return base::parse_number(word);
 }
 
 int look_up_error(const Compat &compat, std::string_view name) noexcept {

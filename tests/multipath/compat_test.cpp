@@ -66,7 +66,10 @@ TEST_CASE("kernel: numbers count modulo 2^32") {
     Rig rig(T1, as_kernel);
     CHECK_NOTHROW(rig.map.load("4294967297 queue_if_no_path 0 1 1 round-robin 0 1 0 P1"));
     CHECK_THROWS_AS(rig.map.load("-1 0 1 1 round-robin 0 1 0 P1"), base::Error);
+    CHECK(rig.message("switch_group 4294967297") == "ok");
+    CHECK(rig.message("switch_group 4294967298") == "EINVAL");
     Rig seed(T1);
+    CHECK(seed.message("switch_group 4294967297") == "EINVAL");
     CHECK_THROWS_AS(seed.map.load("4294967297 queue_if_no_path 0 1 1 round-robin 0 1 0 P1"), base::Error);
 }
 
@@ -120,6 +123,32 @@ TEST_CASE("kernel: a table of queue_mode bio does not follow one of another mode
     CHECK_NOTHROW(rig.map.load("2 queue_mode mq 0 1 1 round-robin 0 1 1 P1 1"));
     Rig seed(T1);
     CHECK_NOTHROW(seed.map.load("2 queue_mode bio 0 1 1 round-robin 0 1 1 P1 1"));
+}
+
+TEST_CASE(
+    "kernel: a suspend without flush stops queueing in bio mode only, and what waits goes on waiting (R19)") {
+    for (const bool bio : {false, true}) {
+        const std::string table =
+            bio ? "3 queue_if_no_path queue_mode bio 0 1 1 round-robin 0 1 1 P1 1" : queueing(T1);
+        GateRig rig(table, as_kernel);
+        rig.message("fail_path P1");
+        rig.io_and(1);
+        CHECK(rig.suspend(true) == "ok");
+        CHECK((rig.table().find("queue_if_no_path") == std::string::npos) == bio);
+        CHECK(rig.resume() == "ok");
+        CHECK(rig.table().find("queue_if_no_path") != std::string::npos);
+        CHECK(rig.results_since(0) == "pending");
+    }
+}
+
+TEST_CASE("kernel: a request that waits after its last path failed leaves no group current") {
+    Rig rig(queueing(T2), as_kernel);
+    rig.break_path("P1");
+    rig.break_path("P2");
+    rig.io_and(1);
+    CHECK(rig.status() == "2 0 0 0 2 1 E 0 1 0 P1 F 1 E 0 1 0 P2 F 1");
+    rig.message("reinstate_path P1");
+    CHECK(rig.status() == "2 0 0 0 2 1 E 0 1 0 P1 F 2 E 0 1 0 P2 F 1");
 }
 
 TEST_CASE("kernel: the no-path timeout switches queueing off for good") {
