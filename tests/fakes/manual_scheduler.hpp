@@ -34,12 +34,17 @@ public:
     void advance(base::Duration by) {
         const base::TimePoint end = now_ + by;
         run();
-        while (!timers_.empty() && timers_.next() <= end) {
-            now_ = timers_.next();
-            timers_.fire_due(now_);
+        while (advance_to_timer(end))
             run();
-        }
-        now_ = end;
+    }
+    /// Lets time pass to the next timer and fires it, without the tasks that come of it; false: there is none
+    /// until `end`, which it is now.
+    bool advance_to_timer(base::TimePoint end) {
+        const bool any = !timers_.empty() && timers_.next() <= end;
+        now_ = any ? timers_.next() : end;
+        if (any)
+            timers_.fire_due(now_);
+        return any;
     }
     [[nodiscard]] bool idle() const noexcept { return timers_.empty(); }
 

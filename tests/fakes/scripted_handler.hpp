@@ -45,6 +45,8 @@ public:
     /// What the handler says of a device; empty: yes.
     std::function<bool(const block::Device &)> attaches;
     std::function<bool(const block::Device &)> lets_send;
+    /// Gets activations instead of `waiting`, to end them later.
+    std::function<void(const Waiting &)> asked;
 
 private:
     class Handler final : public handler::Handler {
@@ -59,7 +61,10 @@ private:
         bool attach(block::Device &device) override { return !script_.attaches || script_.attaches(device); }
         void activate(block::Device &device, handler::ActivationObserver &observer) noexcept override {
             script_.activated.push_back(&device);
-            script_.waiting.push_back({&device, &observer});
+            if (script_.asked)
+                script_.asked({&device, &observer});
+            else
+                script_.waiting.push_back({&device, &observer});
         }
         [[nodiscard]] bool may_send(block::Device &device) noexcept override {
             return !script_.lets_send || script_.lets_send(device);

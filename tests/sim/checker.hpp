@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "disk.hpp"
+#include "gate_model.hpp"
+#include "path_device.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace sim {
+
+/// Hears of everything in order, keeps the model up to date, and says when the map does not behave. What the
+/// world does stands between a call before it and one after it.
+class Checker final : public multipath::Observer,
+                      public DeviceObserver,
+                      public IoObserver,
+                      private GateModel::Owner {
+public:
+    Checker(Verdict &verdict, const base::Scheduler &scheduler, const Setup &setup, Disk &disk);
+
+    // What the world does to the map.
+    void table_is_live(const multipath::Map &map, const TableSpec &spec);
+    Client &connect();
+    Io &make_io(Client &client);
+    void submitting(Io &io);
+    void submitted(Io &io);
+    /// Before anything else that the world does, and after it.
+    void begin();
+    void end();
+    void probing();
+    void probed();
+    void passing();
+    void passed(const block::Device *device, int error);
+    PathsModel::Entry *activation_asked(unsigned device);
+    void activation_ends(PathsModel::Entry &entry, handler::Result result);
+    void activation_ended();
+    void shut_down();
+
+    /// After each step. `settled`: no task is left to run; then everything can be checked.
+    void step_over(bool settled);
+    /// Nothing may be left anywhere.
+    void expect_all_done();
+
+    [[nodiscard]] Stamp stamp() noexcept override { return ++stamp_; }
+
+    Story story;
+    PathsModel paths;
+    GateModel gate;
+    std::array<bool, devices> barred{};
+    std::array<PathDevice *, devices> path_devices{};
+    std::vector<std::unique_ptr<GateModel::Waiter>> waiters;
+
+private:
+    enum class Fate { none, done, stays, same_path };
+
+    // checker_events.cpp
+    void event(const multipath::Event &event) noexcept override;
+    void warning(std::string_view) noexcept override {}
+    void gate_closes(bool seen) noexcept override;
+    void gate_opens() noexcept override;
+    void check_quiet();
+    [[nodiscard]] bool usable(unsigned device) const noexcept;
+
+    // checker_requests.cpp
+    Io *io_of(block::Request &request) noexcept override;
+    void sent(PathDevice &device, block::Request &request) noexcept override;
+    void delivering(PathDevice &device, block::Request &request, block::Status status) noexcept override;
+    void delivered() noexcept override;
+    void io_ended(Io &io, block::Status status) noexcept override;
+    void check_sent(Io &io, PathDevice &device);
+    void check_turn(const Io &io);
+    void delivering_own(PathDevice &device, const block::Request &request, block::Status status);
+    Fate fate_of(Io &io, block::Status status);
+    Fate requeue(Io &io, block::Status status);
+    void check_result(const Io &io, block::Status status);
+    void wait(Io &io, Io::Line line);
+    void leave_line(Io &io);
+
+    // checker_step.cpp
+    void check_invariants();
+    void check_waiting();
+    void check_paths();
+    void check_in_flight();
+    void check_selectors();
+    void check_waiters();
+    void settle_lines();
+    [[nodiscard]] std::string expected_info() const;
+    [[nodiscard]] unsigned queue_size() const;
+
+    [[nodiscard]] bool waits_without_path() const noexcept {
+        return paths.queueing || gate.suspending_noflush();
+    }
+    [[nodiscard]] bool hopeless() const noexcept { return paths.valid_paths() == 0 && !waits_without_path(); }
+    [[nodiscard]] bool closed() const noexcept { return gate.state != GateModel::State::open; }
+
+    Verdict &verdict_;
+    const base::Scheduler &scheduler_;
+    const Setup &setup_;
+    Disk &disk_;
+    const multipath::Map *map_ = nullptr;
+    std::vector<std::unique_ptr<Client>> clients_;
+    std::vector<std::unique_ptr<Io>> ios_;
+    std::vector<Io *> open_ios_; ///< not done
+    std::vector<Io *> line_;     ///< those that must keep their order
+    unsigned batch_ = 0;
+    bool line_is_sure_ = true; ///< the step in which the gate closed is over
+    Stamp stamp_ = 0;
+    Stamp last_hopeless_ = 0;
+    std::size_t held_before_ = 0;
+    unsigned own_flushes_ = 0;
+    unsigned probe_reads_ = 0;
+    std::optional<unsigned> probed_group_;
+    bool activates_unasked_ = false; ///< without a held request: R35, the next round
+    bool shut_down_ = false;
+    Io *delivered_io_ = nullptr;
+    Fate fate_ = Fate::none;
+};
+
+} // namespace sim

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Where requests go and how they end: semantics reference 2.1, 2.5, 2.6.
+#include "checker.hpp"
+
+#include <algorithm>
+
+namespace sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+constexpr auto shortage_delay = 100ms;
+constexpr unsigned tries_on_one_path = 5;
+} // namespace
+
+Io &Checker::make_io(Client &client) {
+    Io &io = *ios_.emplace_back(std::make_unique<Io>());
+    io.id = static_cast<unsigned>(ios_.size());
+    io.client = &client;
+    open_ios_.push_back(&io);
+    return io;
+}
+
+Io *Checker::io_of(block::Request &request) noexcept {
+    for (const auto &client : clients_)
+        if (request.origin() == client.get())
+            return static_cast<Io *>(&request);
+    return nullptr;
+}
+
+void Checker::wait(Io &io, Io::Line line) {
+    io.line = line;
+    if (line == Io::Line::held || line == Io::Line::pushed_back || line == Io::Line::deferred)
+        line_.push_back(&io);
+}
+
+void Checker::leave_line(Io &io) {
+    std::erase(line_, &io);
+    io.batch = 0;
+}
+
+void Checker::submitting(Io &io) {
+    begin();
+    io.submitted = stamp();
+    disk_.began(io);
+    held_before_ = map_->held();
+}
+
+void Checker::submitted(Io &io) {
+    const bool waits = map_->held() != held_before_;
+    if (io.where == Io::Where::with_map) {
+        if (gate.unsure())
+            io.line = waits ? Io::Line::unsure : Io::Line::covered;
+        else if (!waits)
+            io.line = Io::Line::covered; // ends soon, or with a round of flushes
+        else
+            wait(io, closed() ? Io::Line::deferred : Io::Line::held);
+        if (!gate.unsure() && closed() && waits == (io.asked == block::Operation::cache))
+            verdict_.fail("request {} {} although the map is suspended", io.id, waits ? "waits" : "is lost");
+    }
+    end();
+}
+
+void Checker::sent(PathDevice &device, block::Request &request) noexcept {
+    ++stamp_;
+    paths.catch_up();
+    if (gate.state == GateModel::State::suspended)
+        verdict_.fail("{} got a request while the map is suspended", device_name(device.number));
+    Io *io = io_of(request);
+    verdict_.note("    {} -> {}", io == nullptr ? 0 : io->id, device_name(device.number));
+    if (io != nullptr)
+        check_sent(*io, device);
+    else if (request.operation == block::Operation::flush)
+        ++own_flushes_;
+    else if (probed_group_)
+        ++probe_reads_;
+    else
+        verdict_.fail("{} was probed, and nobody asked for it", device_name(device.number));
+}
+
+void Checker::check_sent(Io &io, PathDevice &device) {
+    if (!io.unchanged())
+        verdict_.fail("request {} is not what the client sent", io.id);
+    if (io.where != Io::Where::with_map)
+        verdict_.fail("request {} was sent twice", io.id);
+    if (!io.client->alive)
+        verdict_.fail("request {} of a dead client was sent", io.id);
+    if (fate_ == Fate::same_path && delivered_io_ == &io) {
+        if (io.device != device.number)
+            verdict_.fail("request {} was to be tried again on {}", io.id, device_name(io.device));
+        ++io.tries_there;
+    } else {
+        const PathsModel::Entry *entry = paths.current ? paths.find(*paths.current, device.number) : nullptr;
+        if (entry == nullptr || !entry->active)
+            verdict_.fail("request {} was sent to {}, no usable path of the current group", io.id,
+                          device_name(device.number));
+        if (paths.queue_io)
+            verdict_.fail("request {} was sent to a group that is not activated", io.id);
+        if (io.line == Io::Line::deferred && closed() && !gate.unsure())
+            verdict_.fail("request {} did not wait for the resume", io.id);
+        if (io.line == Io::Line::delayed && io.due > scheduler_.now())
+            verdict_.fail("request {} did not wait after a shortage", io.id);
+        check_turn(io);
+        io.group = paths.current.value_or(0);
+        io.tries_there = 0;
+    }
+    leave_line(io);
+    io.device = device.number;
+    io.where = Io::Where::at_device;
+    io.line = Io::Line::unsure;
+}
+
+// What waited leaves in the order in which it came; what a suspend had pushed back before what came later.
+void Checker::check_turn(const Io &io) {
+    // A suspend without flush pushes back what it finds, while others go on.
+    if (std::ranges::find(line_, &io) == line_.end() || gate.suspending_noflush())
+        return;
+    for (const Io *other : line_) {
+        if (other == &io)
+            return;
+        // It may have ended already, with the news of a loss.
+        const bool knows_loss = setup_.options.independent_caches && other->makes_stable();
+        if (other->line == io.line && other->batch == io.batch && !knows_loss) {
+            verdict_.fail("request {} was sent before {}, which waits longer", io.id, other->id);
+            return;
+        }
+    }
+}
+
+void Checker::delivering(PathDevice &device, block::Request &request, block::Status status) noexcept {
+    begin();
+    Io *io = io_of(request);
+    verdict_.note("    {} <- {}: {} {}", io == nullptr ? 0 : io->id, device_name(device.number),
+                  static_cast<int>(status.outcome), status.error);
+    delivered_io_ = io;
+    if (io == nullptr) {
+        delivering_own(device, request, status);
+        return;
+    }
+    io->where = Io::Where::with_map;
+    io->answer = status;
+    io->answered = true;
+    fate_ = fate_of(*io, status);
+}
+
+void Checker::delivering_own(PathDevice &device, const block::Request &request, block::Status status) {
+    if (request.operation == block::Operation::flush) {
+        --own_flushes_;
+        return;
+    }
+    PathsModel::Entry *entry = paths.find(probed_group_.value_or(0), device.number);
+    if (entry != nullptr && status.is_path_error())
+        paths.fail(*entry);
+    if (--probe_reads_ == 0) {
+        probed_group_.reset();
+        paths.hold_group(false);
+        gate.probe_over(paths.valid_paths() != 0 ? 0 : ENOTCONN);
+    }
+}
+
+Checker::Fate Checker::fate_of(Io &io, block::Status status) {
+    if (status.ok()) {
+        if (!setup_.options.independent_caches || !io.changes_data() || !io.asked_fua)
+            return Fate::done;
+        io.line = Io::Line::covered;
+        return Fate::stays;
+    }
+    if (!status.is_path_error() || (io.asked == block::Operation::cache && status.error == EAGAIN))
+        return Fate::done;
+    const PathsModel::Entry *entry = paths.find(io.group, io.device);
+    if (status.outcome == block::Outcome::retry && io.tries_there < tries_on_one_path && entry != nullptr &&
+        entry->active)
+        return shut_down_ || !io.client->alive ? Fate::done : Fate::same_path;
+    return requeue(io, status);
+}
+
+Checker::Fate Checker::requeue(Io &io, block::Status status) {
+    if (shut_down_)
+        return Fate::done;
+    const bool had_path = paths.valid_paths() != 0;
+    if (PathsModel::Entry *entry = paths.find(io.group, io.device); had_path && entry != nullptr)
+        paths.fail(*entry);
+    const bool ends = !had_path || paths.kernel();
+    if ((ends && hopeless()) || !io.client->alive)
+        return Fate::done;
+    io.due = status.outcome == block::Outcome::path_delayed ? scheduler_.now() + shortage_delay
+                                                            : base::TimePoint{};
+    if (gate.state == GateModel::State::suspending && !gate.unsure() &&
+        (paths.kernel() || (gate.noflush() && paths.valid_paths() == 0))) {
+        wait(io, Io::Line::pushed_back);
+    } else if (gate.unsure()) {
+        io.line = Io::Line::unsure;
+    } else if (status.outcome == block::Outcome::path_delayed) {
+        wait(io, Io::Line::delayed);
+    } else {
+        wait(io, Io::Line::held);
+    }
+    return Fate::stays;
+}
+
+void Checker::delivered() noexcept {
+    if (Io *io = delivered_io_; io != nullptr) {
+        const bool fulfilled = fate_ == Fate::done    ? io->where == Io::Where::done
+                               : fate_ == Fate::stays ? io->where == Io::Where::with_map
+                                                      : io->where == Io::Where::at_device;
+        if (!fulfilled && !gate.unsure())
+            verdict_.fail("request {} did not {} after its path answered {}", io->id,
+                          fate_ == Fate::done    ? "end"
+                          : fate_ == Fate::stays ? "stay with the map"
+                                                 : "go to the same path",
+                          io->answer.error);
+    }
+    delivered_io_ = nullptr;
+    fate_ = Fate::none;
+    end();
+}
+
+void Checker::io_ended(Io &io, block::Status status) noexcept {
+    ++stamp_;
+    verdict_.note("    {} ends: {}", io.id, status.error);
+    if (io.where == Io::Where::done)
+        verdict_.fail("request {} ended twice", io.id);
+    if (io.where == Io::Where::at_device)
+        verdict_.fail("request {} ended while a path has it", io.id);
+    io.where = Io::Where::done;
+    leave_line(io);
+    std::erase(open_ios_, &io);
+    disk_.ended(io, status.ok(), stamp_);
+    check_result(io, status);
+    if (!status.ok())
+        return;
+    if (io.asked == block::Operation::read)
+        disk_.check_read(io);
+    else if (io.makes_stable())
+        disk_.check_flush(io);
+}
+
+void Checker::check_result(const Io &io, block::Status status) {
+    const bool path_said_it = io.answered && io.answer == status;
+    if (status.ok()) {
+        if (!path_said_it && !(io.is_flush() && setup_.options.independent_caches))
+            verdict_.fail("request {} succeeded, and no path has done it", io.id);
+        if (io.makes_stable() && io.client->heard_of_loss != 0 && io.submitted > io.client->heard_of_loss)
+            verdict_.fail("request {} succeeded after its client was told of a loss (D10)", io.id);
+    } else if (status.error == ESHUTDOWN) {
+        if (!shut_down_ && io.client->alive)
+            verdict_.fail("request {} ended as if at shutdown", io.id);
+    } else if (status.error == EIO && !path_said_it) {
+        const bool no_path = hopeless() || last_hopeless_ >= io.submitted || gate.unsure();
+        const bool lost =
+            setup_.options.independent_caches && io.makes_stable() && disk_.lost_since(io.client->connected);
+        if (!no_path && !lost && !(io.asked == block::Operation::cache && io.line == Io::Line::covered))
+            verdict_.fail("request {} failed without a reason", io.id);
+        if (lost && !no_path && io.client->heard_of_loss == 0)
+            io.client->heard_of_loss = stamp_;
+    } else if (!path_said_it) {
+        verdict_.fail("request {} ended with {}, which no path said", io.id, status.error);
+    }
+}
+
+} // namespace sim

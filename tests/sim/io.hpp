@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/scheduler.hpp"
+#include "block/request.hpp"
+#include "setup.hpp"
+
+#include <array>
+
+namespace sim {
+
+/// The order of everything that happens in a run: time stands still within a step.
+using Stamp = unsigned;
+
+struct Io;
+
+class IoObserver {
+public:
+    virtual void io_ended(Io &io, block::Status status) noexcept = 0;
+
+protected:
+    ~IoObserver() = default;
+};
+
+/// Whoever sends requests, until it dies.
+class Client final : public block::Layer {
+public:
+    Client(IoObserver &observer, Stamp now) noexcept
+        : connected(now)
+        , observer_(observer) {}
+
+    const Stamp connected;
+    std::uint64_t epoch = 0;
+    bool alive = true;
+    Stamp heard_of_loss = 0; ///< when a flush failed since something was lost
+
+private:
+    void completed(block::Request &request, block::Status status) noexcept override;
+    [[nodiscard]] bool abandoned() const noexcept override { return !alive; }
+    IoObserver &observer_;
+};
+
+/// A request of a client, with what is known about where it is.
+struct Io final : block::Request {
+    enum class Where { with_map, at_device, done };
+    /// Of what waits in the map. `covered`: it waits for a round of flushes. `unsure`: not foreseen.
+    enum class Line { held, delayed, pushed_back, deferred, covered, unsure };
+
+    unsigned id = 0;
+    Client *client = nullptr;
+    block::Operation asked = block::Operation::read;
+    unsigned first_block = 0;
+    unsigned block_count = 0;
+    bool asked_fua = false;
+    std::array<std::uint64_t, 4> words{};
+
+    Stamp submitted = 0;
+    Where where = Where::with_map;
+    Line line = Line::held;
+    unsigned batch = 0;       ///< of those that one resume let in; 0: never gated
+    base::TimePoint due;      ///< when delayed
+    unsigned device = 0;      ///< the last that had it
+    unsigned group = 0;       ///< index in the table
+    unsigned tries_there = 0; ///< answers "again" since it came to that path
+    bool answered = false;    ///< `answer` is a device's
+    block::Status answer;
+
+    [[nodiscard]] bool waits() const noexcept { return where == Where::with_map && line != Line::covered; }
+    [[nodiscard]] bool is_flush() const noexcept { return asked == block::Operation::flush; }
+    [[nodiscard]] bool changes_data() const noexcept {
+        return asked == block::Operation::write || asked == block::Operation::trim ||
+               asked == block::Operation::write_zeroes;
+    }
+    [[nodiscard]] bool makes_stable() const noexcept { return is_flush() || (changes_data() && asked_fua); }
+    /// Whether it is to the letter what the client asked for.
+    [[nodiscard]] bool unchanged() const noexcept {
+        return operation == asked && fua == asked_fua && offset == std::uint64_t{first_block} * block_size &&
+               length == std::uint64_t{block_count} * block_size &&
+               data == reinterpret_cast<const std::byte *>(words.data());
+    }
+};
+
+inline void Client::completed(block::Request &request, block::Status status) noexcept {
+    observer_.io_ended(static_cast<Io &>(request), status);
+}
+
+} // namespace sim

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// simulate: the core under virtual time, with everything that can happen to it in random order.
+#include "runner.hpp"
+#include "setup.hpp"
+#include "verdict.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+
+namespace {
+
+constexpr const char *usage =
+    R"(usage: simulate [--seed N] [--runs N] [--random] [--actions TEXT] [--no-shrink]
+  --seed N        the first seed (1)
+  --runs N        how many seeds, one after the other (1; 0: for ever)
+  --random        the same number of seeds again, from a random one on
+  --actions TEXT  these instead of the seed's own
+  --no-shrink     print the failing run as it is
+  --trace         tell what happens; with --no-shrink
+)";
+
+struct Options {
+    std::uint64_t seed = 1;
+    std::uint64_t runs = 1;
+    bool random = false;
+    bool shrinks = true;
+    std::optional<std::string> actions;
+};
+
+std::uint64_t number(const char *text) {
+    const auto value = base::parse_number(text == nullptr ? "" : text);
+    if (!value)
+        throw base::Error(EINVAL, "'{}' is no number", text == nullptr ? "" : text);
+    return *value;
+}
+
+Options parse(char **words) {
+    Options options;
+    while (*++words != nullptr) {
+        const std::string word = *words;
+        if (word == "--seed")
+            options.seed = number(*++words);
+        else if (word == "--runs")
+            options.runs = number(*++words);
+        else if (word == "--actions" && words[1] != nullptr)
+            options.actions = *++words;
+        else if (word == "--random")
+            options.random = true;
+        else if (word == "--trace")
+            sim::Verdict::traces = true;
+        else if (word == "--no-shrink")
+            options.shrinks = false;
+        else
+            throw base::Error(EINVAL, "'{}' is no option\n{}", word, usage);
+    }
+    return options;
+}
+
+void describe(const sim::Failure &failure, const std::vector<sim::Action> &actions) {
+    const sim::Setup setup(failure.seed);
+    fmt::print("seed {} fails: {}\n", failure.seed, failure.text);
+    fmt::print("on compat: {}, cache: {}, no_path_timeout: {} ms, table: {}\n",
+               setup.options.rules.compat == &multipath::kernel ? "kernel" : "seed",
+               setup.options.independent_caches ? "independent" : "shared",
+               setup.options.no_path_timeout.count(), setup.table.text());
+    for (const sim::Action &action : actions)
+        if (action.kind == sim::Kind::load)
+            fmt::print("load:{}: {}\n", action.numbers[0], sim::random_table(action.numbers[0]).text());
+    fmt::print("again: simulate --seed {} --actions '{}'\n", failure.seed, sim::text_of(actions));
+}
+
+int explain(sim::Failure failure, std::vector<sim::Action> actions, bool shrinks) {
+    if (shrinks) {
+        fmt::print("seed {} fails: {}\nlooking for fewer actions than {} …\n", failure.seed, failure.text,
+                   actions.size());
+        std::fflush(stdout);
+        actions = sim::shrink(failure.seed, std::move(actions));
+        if (const auto shrunk = sim::run_actions(failure.seed, actions))
+            failure.text = shrunk->text;
+    }
+    describe(failure, actions);
+    return 1;
+}
+
+/// 0 when all went well. In portions, so that a long run shows that it goes on.
+int run(std::uint64_t first, std::uint64_t runs, bool shrinks) {
+    constexpr std::uint64_t portion = 5000;
+    const auto begin = std::chrono::steady_clock::now();
+    for (std::uint64_t done = 0; runs == 0 || done < runs;) {
+        const std::uint64_t count = runs == 0 ? portion : std::min(portion, runs - done);
+        if (const auto failure = sim::run_seeds(first + done, count)) {
+            fmt::print("after {} runs: ", failure->seed - first + 1);
+            return explain(*failure, sim::actions_of(failure->seed), shrinks);
+        }
+        done += count;
+        const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+        fmt::print("seeds {} to {} are in order, {:.0f} a second\n", first, first + done - 1,
+                   static_cast<double>(done) / passed.count());
+        std::fflush(stdout);
+    }
+    return 0;
+}
+
+} // namespace
+
+int main(int, char **words) {
+    try {
+        Options options = parse(words);
+        if (options.actions) {
+            const auto actions = sim::parse_actions(*options.actions);
+            const auto failure = sim::run_actions(options.seed, actions);
+            return failure ? explain(*failure, actions, options.shrinks) : 0;
+        }
+        // The sanitizers' runs look for other things, and are slow.
+        if (std::getenv("NBDMPATH_SANITIZED") != nullptr)
+            options.runs = (options.runs + 9) / 10;
+        int result = run(options.seed, options.runs, options.shrinks);
+        if (result == 0 && options.random)
+            result = run(std::random_device{}() * std::uint64_t{1000000}, options.runs, options.shrinks);
+        return result;
+    } catch (const base::Error &error) {
+        fmt::print(stderr, "simulate: {}\n", error.what());
+        return 2;
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "path_device.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sim {
+
+struct PathDevice::Taken {
+    Taken(PathDevice &device, block::Request &taken, const Answer &given)
+        : owner(device)
+        , request(taken)
+        , answer(given)
+        , flush_mark(device.disk_.begin_flush())
+        , timer(device.scheduler_, base::Delegate<>::to<&Taken::ripe>(*this)) {}
+    void ripe() noexcept { owner.finish(*this); }
+
+    PathDevice &owner;
+    block::Request &request;
+    Answer answer;
+    unsigned flush_mark;
+    bool carried_out = false;
+    bool finished = false; ///< its answer is on the way
+    base::Timer timer;
+};
+
+PathDevice::PathDevice(unsigned device_number, base::Scheduler &scheduler, Disk &disk,
+                       DeviceObserver &observer)
+    : number(device_number)
+    , scheduler_(scheduler)
+    , disk_(disk)
+    , observer_(observer)
+    , deliver_(base::Delegate<>::to<&PathDevice::deliver>(*this)) {
+    geometry_.size = blocks * block_size;
+    geometry_.minimum_block = block_size;
+}
+
+PathDevice::~PathDevice() = default;
+
+void PathDevice::submit(block::Request &request) noexcept {
+    observer_.sent(*this, request);
+    Answer answer;
+    if (!alive_) {
+        answer.status = block::Status::path_error(ENOTCONN);
+    } else if (!answers_.empty()) {
+        answer = answers_.front();
+        answers_.pop_front();
+    }
+    Taken &taken = *taken_.emplace_back(std::make_unique<Taken>(*this, request, answer));
+    if (answer.carried_out)
+        carry_out(taken);
+    if (alive_ && answer.delay > base::Duration::zero())
+        taken.timer.start_in(answer.delay);
+    else if (!alive_ || !hanging_)
+        finish(taken);
+}
+
+void PathDevice::carry_out(Taken &taken) noexcept {
+    taken.carried_out = true;
+    Io *io = observer_.io_of(taken.request);
+    if (io == nullptr) {
+        if (taken.request.operation == block::Operation::read)
+            std::memset(taken.request.data, 0, taken.request.length);
+    } else if (io->changes_data()) {
+        disk_.write(number, *io);
+    } else if (io->asked == block::Operation::read) {
+        disk_.read(number, *io);
+    }
+}
+
+void PathDevice::finish(Taken &taken) noexcept {
+    taken.timer.cancel();
+    taken.finished = true;
+    const bool is_flush = taken.request.operation == block::Operation::flush;
+    if (taken.answer.status.ok()) {
+        if (!taken.carried_out)
+            carry_out(taken);
+        if (is_flush)
+            disk_.end_flush(number, taken.flush_mark);
+    } else if (is_flush && observer_.io_of(taken.request) == nullptr) {
+        disk_.flush_failed(number, taken.flush_mark, observer_.stamp());
+    }
+    scheduler_.post(deliver_);
+}
+
+void PathDevice::deliver() noexcept {
+    const auto next = std::ranges::find_if(taken_, [](const auto &taken) { return taken->finished; });
+    if (next == taken_.end())
+        return;
+    const std::unique_ptr<Taken> taken = std::move(*next);
+    taken_.erase(next);
+    scheduler_.post(deliver_); // one at a time, so that everything else may come between
+    observer_.delivering(*this, taken->request, taken->answer.status);
+    taken->request.complete(taken->answer.status);
+    observer_.delivered();
+}
+
+void PathDevice::release() noexcept {
+    hanging_ = false;
+    answers_.clear();
+    for (const auto &taken : taken_)
+        if (!taken->finished)
+            finish(*taken);
+}
+
+void PathDevice::die(bool carried_out) noexcept {
+    alive_ = false;
+    ++generation_;
+    answers_.clear();
+    for (const auto &taken : taken_) {
+        if (taken->finished)
+            continue;
+        if (carried_out && !taken->carried_out)
+            carry_out(*taken);
+        taken->answer.status = block::Status::path_error(ENOTCONN);
+        finish(*taken);
+    }
+    disk_.lose(number, observer_.stamp());
+}
+
+} // namespace sim

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "block/device.hpp"
+#include "disk.hpp"
+
+#include <deque>
+#include <memory>
+
+namespace sim {
+
+class PathDevice;
+
+/// Hears of what goes into a device and comes out of it.
+class DeviceObserver {
+public:
+    /// Which client's request that is; nullptr: one of the map's own.
+    virtual Io *io_of(block::Request &request) noexcept = 0;
+    virtual void sent(PathDevice &device, block::Request &request) noexcept = 0;
+    virtual void delivering(PathDevice &device, block::Request &request, block::Status status) noexcept = 0;
+    virtual void delivered() noexcept = 0;
+    [[nodiscard]] virtual Stamp stamp() noexcept = 0;
+
+protected:
+    ~DeviceObserver() = default;
+};
+
+/// The end of a path: does what it was told to do with the next requests; else it carries them out and
+/// answers in the next step.
+class PathDevice final : public block::Device {
+public:
+    struct Answer {
+        block::Status status;
+        base::Duration delay{};
+        bool carried_out = false; ///< although it answers an error, or before it answers
+    };
+
+    PathDevice(unsigned number, base::Scheduler &scheduler, Disk &disk, DeviceObserver &observer);
+    ~PathDevice();
+
+    void submit(block::Request &request) noexcept override;
+    [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
+    [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
+
+    /// For each of the next requests.
+    void will_answer(const Answer &answer) { answers_.push_back(answer); }
+    void hang() noexcept { hanging_ = true; }
+    /// What hangs is answered, and what it was told to do is forgotten.
+    void release() noexcept;
+    /// The connection is lost, with what the server had in its cache. `carried_out`: the writes that were not
+    /// answered had been done.
+    void die(bool carried_out) noexcept;
+    void revive() noexcept { alive_ = true; }
+
+    [[nodiscard]] bool alive() const noexcept { return alive_; }
+    [[nodiscard]] std::size_t busy() const noexcept { return taken_.size(); }
+    const unsigned number;
+
+private:
+    struct Taken;
+    void carry_out(Taken &taken) noexcept;
+    void finish(Taken &taken) noexcept;
+    void deliver() noexcept;
+
+    base::Scheduler &scheduler_;
+    Disk &disk_;
+    DeviceObserver &observer_;
+    block::Geometry geometry_;
+    std::uint64_t generation_ = 0;
+    bool alive_ = true;
+    bool hanging_ = false;
+    std::deque<Answer> answers_;
+    std::deque<std::unique_ptr<Taken>> taken_;
+    base::Task deliver_;
+};
+
+} // namespace sim

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How paths are activated: semantics reference 2.12, 2.13, R6 to R11.
+#include "paths_model.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sim {
+
+using namespace std::chrono_literals;
+
+unsigned PathsModel::activations() const noexcept {
+    unsigned count = 0;
+    for (const Group &group : groups)
+        for (const Entry &entry : group.paths)
+            count += entry.activating ? 1U : 0U;
+    return count;
+}
+
+void PathsModel::begin_round() {
+    if (activations() != 0)
+        verdict_.fail("a round of activations began while one runs (I3)");
+    ++rounds;
+    activation_required = false;
+    const bool delayed = std::exchange(delays_round_, false) && spec.delay_msecs != 0;
+    if (!current)
+        return;
+    for (Entry &entry : groups[*current].paths) {
+        if (!entry.active)
+            continue;
+        entry.activating = true;
+        entry.waits_for_delay = delayed;
+        if (!delayed)
+            to_be_asked_.push_back(&entry);
+    }
+    if (delayed && activations() != 0)
+        round_due =
+            scheduler_.now() + (spec.delay_msecs < 0 ? 2000ms : std::chrono::milliseconds(spec.delay_msecs));
+}
+
+void PathsModel::end_delay() {
+    round_due.reset();
+    for (Group &group : groups) {
+        for (Entry &entry : group.paths) {
+            if (!std::exchange(entry.waits_for_delay, false))
+                continue;
+            if (entry.active)
+                to_be_asked_.push_back(&entry);
+            else
+                activation_ends(entry, handler::Result::offlined, false, false);
+        }
+    }
+}
+
+bool PathsModel::delay_over(std::string_view line) {
+    if (round_due != scheduler_.now() || !line.starts_with("PG_INIT result=DEV_OFFLINED"))
+        return false;
+    end_delay();
+    return true;
+}
+
+PathsModel::Entry *PathsModel::activation_asked(unsigned device) {
+    catch_up();
+    if (to_be_asked_.empty() && round_due == scheduler_.now())
+        end_delay();
+    const auto asked = std::ranges::find(to_be_asked_, device, &Entry::device);
+    if (asked == to_be_asked_.end()) {
+        verdict_.fail("{} was activated without a reason", device_name(device));
+        return nullptr;
+    }
+    Entry *entry = *asked;
+    to_be_asked_.erase(asked);
+    return entry;
+}
+
+void PathsModel::activation_ends(Entry &entry, handler::Result result, bool was_current, bool quiet) {
+    using handler::Result;
+    catch_up();
+    entry.activating = false;
+    story_.expect(
+        fmt::format("PG_INIT result={} path={}", handler::name_of(result), device_name(entry.device)));
+    const bool again = result == Result::retry || result == Result::immediate_retry ||
+                       result == Result::resource_unavailable;
+    if (again && !quiet && rounds <= spec.retries) {
+        activation_required = true;
+        delays_round_ |= result == Result::retry; // R8
+    } else if (result == Result::temporarily_busy) {
+        current.reset(); // not held back by a probe (R41)
+        groups[entry.group].bypassed = true;
+        story_.expect(fmt::format("PG_DISABLED pg={}", entry.group + 1));
+    } else if (result != Result::ok) {
+        fail(entry);
+        if (was_current && !again) // R9
+            current.reset();
+    }
+    if ((again || result == Result::ok) && !activation_required)
+        groups[entry.group].bypassed = false;
+}
+
+void PathsModel::activation_ended(bool go_on) {
+    catch_up();
+    if (activations() != 0)
+        return;
+    if (!activation_required)
+        queue_io = false; // R10
+    else if (go_on)
+        verdict_.fail("no further round of activations began");
+}
+
+void PathsModel::expect_all_asked() {
+    if (!to_be_asked_.empty())
+        verdict_.fail("{} was not activated", device_name(to_be_asked_.front()->device));
+}
+
+} // namespace sim

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "multipath/map.hpp"
+#include "random.hpp"
+
+#include <fmt/format.h>
+#include <string>
+#include <vector>
+
+namespace sim {
+
+inline constexpr unsigned devices_in_tables = 5; ///< P0 to P4
+inline constexpr unsigned devices = 6;           ///< P5 exists and stands in no table
+inline constexpr unsigned blocks = 16;           ///< of the disk
+inline constexpr unsigned block_size = 8;        ///< bytes: the number of who wrote them
+
+inline std::string device_name(unsigned device) { return fmt::format("P{}", device); }
+
+struct GroupSpec {
+    std::string selector;
+    std::string selector_arguments; ///< with their count
+    std::vector<unsigned> paths;    ///< devices
+    std::vector<std::string> path_arguments;
+};
+
+/// A table before it is text.
+struct TableSpec {
+    bool queueing = false;
+    bool handler = false;
+    unsigned retries = 0;
+    int delay_msecs = -1; ///< -1: not given
+    unsigned initial = 0;
+    std::vector<GroupSpec> groups;
+
+    [[nodiscard]] std::string text() const;
+};
+TableSpec random_table(std::uint64_t seed);
+
+/// What a run begins with.
+struct Setup {
+    explicit Setup(std::uint64_t seed);
+    multipath::MapOptions options;
+    TableSpec table;
+    bool starts_by_resume = false; ///< the first table becomes live by a ticket
+    bool ends_by_shutdown = false; ///< in the middle of everything
+    unsigned length = 0;           ///< actions
+};
+
+} // namespace sim
