@@ -105,9 +105,12 @@ void Checker::gate_opens() noexcept {
     // What was pushed back comes before what came later.
     std::stable_partition(line_.begin(), line_.end(),
                           [](const Io *io) { return io->line != Io::Line::deferred; });
-    for (Io *io : line_)
-        if (io->line != Io::Line::held)
-            io->batch = batch_;
+    for (Io *io : line_) {
+        if (io->line == Io::Line::held)
+            continue;
+        io->batch = batch_;
+        io->came_late = io->line == Io::Line::deferred;
+    }
     for (Io *io : open_ios_) {
         const bool was_gated = io->line == Io::Line::pushed_back || io->line == Io::Line::deferred ||
                                (io->line == Io::Line::delayed && gate.noflush());

@@ -37,6 +37,7 @@ void Checker::wait(Io &io, Io::Line line) {
 void Checker::leave_line(Io &io) {
     std::erase(line_, &io);
     io.batch = 0;
+    io.failed_late = io.came_late = false;
 }
 
 void Checker::submitting(Io &io) {
@@ -120,7 +121,8 @@ void Checker::check_turn(const Io &io) {
             return;
         // It may have ended already, with the news of a loss.
         const bool knows_loss = setup_.options.independent_caches && other->makes_stable();
-        if (other->line == io.line && other->batch == io.batch && !knows_loss) {
+        const bool any_order = !io.came_late && (io.failed_late || other->failed_late);
+        if (other->line == io.line && other->batch == io.batch && !knows_loss && !any_order) {
             verdict_.fail("request {} was sent before {}, which waits longer", io.id, other->id);
             return;
         }
@@ -188,6 +190,7 @@ Checker::Fate Checker::requeue(Io &io, block::Status status) {
     if (gate.state == GateModel::State::suspending && !gate.unsure() &&
         (paths.kernel() || (gate.noflush() && paths.valid_paths() == 0))) {
         wait(io, Io::Line::pushed_back);
+        io.failed_late = true;
     } else if (gate.unsure()) {
         io.line = Io::Line::unsure;
     } else if (status.outcome == block::Outcome::path_delayed) {

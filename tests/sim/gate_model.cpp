@@ -26,6 +26,7 @@ void GateModel::go_on(bool seen) {
             noflush_ = front.noflush;
             if (!noflush_)
                 paths_.suspend_queueing();
+            closed_unseen_ = !seen;
             owner_.gate_closes(seen);
         }
         if (state == State::suspending || (front.resuming && state == State::suspended))
@@ -48,6 +49,7 @@ void GateModel::suspended() {
     if (state != State::suspending)
         verdict_.fail("suspended, and nobody had asked for it");
     state = State::suspended;
+    closed_unseen_ = false;
     if (!operations_.empty() && !operations_.front()->resuming) {
         end_front();
         goes_on_ = true;
@@ -124,12 +126,13 @@ void GateModel::shut_down() {
         waiter->result = ESHUTDOWN;
     probe_over(ESHUTDOWN);
     state = State::open;
-    goes_on_ = false;
+    goes_on_ = closed_unseen_ = false;
 }
 
 void GateModel::settle() {
     if (goes_on_)
         go_on(false);
+    closed_unseen_ = false;
 }
 
 } // namespace sim

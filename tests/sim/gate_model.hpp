@@ -53,7 +53,9 @@ public:
     /// Nothing is left to be done in this step.
     void settle();
     /// Between the end of one operation and the begin of the next nobody can tell which it is.
-    [[nodiscard]] bool unsure() const noexcept { return goes_on_ && !operations_.empty(); }
+    [[nodiscard]] bool unsure() const noexcept {
+        return (goes_on_ && !operations_.empty()) || closed_unseen_;
+    }
     [[nodiscard]] bool noflush() const noexcept { return noflush_; }
     [[nodiscard]] bool suspending_noflush() const noexcept { return state == State::suspending && noflush_; }
     [[nodiscard]] bool idle() const noexcept { return operations_.empty() && probes_.empty(); }
@@ -76,6 +78,7 @@ private:
     std::deque<Waiter *> probes_;
     bool noflush_ = false;
     bool goes_on_ = false;
+    bool closed_unseen_ = false; ///< in this step; the map may not have come to it yet
 };
 
 } // namespace sim

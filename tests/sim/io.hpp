@@ -58,6 +58,8 @@ struct Io final : block::Request {
     Where where = Where::with_map;
     Line line = Line::held;
     unsigned batch = 0;       ///< of those that one resume let in; 0: never gated
+    bool failed_late = false; ///< while a suspend waited for it: in no order with what was held then
+    bool came_late = false;   ///< deferred, before it was let in
     base::TimePoint due;      ///< when delayed
     unsigned device = 0;      ///< the last that had it
     unsigned group = 0;       ///< index in the table
