@@ -171,7 +171,7 @@ NbdUri parse_nbd_uri(std::string_view uri) {
 
     NbdUri result;
     if (is_tls)
-        result.tls.emplace();
+        result.tls = NbdUri::Tls{};
     const std::optional<std::string_view> query = cut(rest, '?');
     const std::optional<std::string_view> path = cut(rest, '/');
     read_query(uri, query.value_or(std::string_view{}), is_unix, result);
