@@ -43,7 +43,7 @@ TEST_CASE("nbdmpathctl sends one command and tells its end by the exit status") 
     CHECK(control("-s /nonexistent/socket ls 2>&1").status == 1);
     CHECK(control("--nonsense 2>&1").status == 1);
     CHECK(control("--help").status == 0);
-    CHECK(control("--version").text == "nbdmpathctl 0.1.0\n");
+    CHECK(control("--version").text == "nbdmpathctl 0.2.0\n");
 }
 
 TEST_CASE("nbdmpathctl runs the commands of its standard input, all of them") {
@@ -51,7 +51,7 @@ TEST_CASE("nbdmpathctl runs the commands of its standard input, all of them") {
     const std::string socket = "-s " + console.path() + " ";
     const Output output = control(socket + "2>&1 <<'E'\nls\n\nnonsens\nversion\nE\n");
     CHECK(output.text == "mpatha\nmpathb\nnbdmpathctl: EINVAL: unknown command 'nonsens'; 'help' lists them\n"
-                         "nbdmpath 0.1.0\n");
+                         "nbdmpath 0.2.0\n");
     CHECK(output.status == 1);
     CHECK(control(socket + "2>&1 <<'E'\nquit\nls\nE\n").status == 0);
 }

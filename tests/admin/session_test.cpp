@@ -40,7 +40,7 @@ TEST_CASE("a half-close after the last command still gets all replies") {
         Client client = tcp ? Client(console.port) : console.client();
         client.send("status mpatha\nversion\nls");
         client.half_close();
-        CHECK(client.rest() == status + "nbdmpath 0.1.0|OK|");
+        CHECK(client.rest() == status + "nbdmpath 0.2.0|OK|");
     }
 }
 
@@ -80,7 +80,7 @@ TEST_CASE("garbage is EINVAL and the session goes on") {
     CHECK(client.line()->starts_with("ERR EINVAL unknown command"));
     CHECK(client.line()->starts_with("ERR EINVAL unknown command"));
     client.send("version\n");
-    CHECK(client.line() == "nbdmpath 0.1.0");
+    CHECK(client.line() == "nbdmpath 0.2.0");
 }
 
 TEST_CASE("what looks like HTTP closes the connection without a reply and without effect") {
@@ -117,7 +117,7 @@ TEST_CASE("commands behind a wait are answered after it, other sessions meanwhil
     console.happen("mpathb");
     CHECK(waiting.silent());
     console.happen("mpatha");
-    CHECK(waiting.rest() == status + "nbdmpath 0.1.0|OK|OK|");
+    CHECK(waiting.rest() == status + "nbdmpath 0.2.0|OK|OK|");
 }
 
 TEST_CASE("closing a session cancels what waits in it") {
@@ -144,7 +144,7 @@ TEST_CASE("two subscribers get every event in order") {
     Client one(console.port);
     all.send("events\n");
     one.send("version\nevents mpathb\n");
-    CHECK(one.line() == "nbdmpath 0.1.0");
+    CHECK(one.line() == "nbdmpath 0.2.0");
     CHECK(one.line() == "OK");
     CHECK(all.silent());
     CHECK(one.silent());
