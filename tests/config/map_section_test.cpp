@@ -21,11 +21,11 @@ TEST_CASE("a map says whom it is for") {
                                  keys))
             .maps.at(0);
     };
-    const config::Map plain = map("");
-    CHECK(plain.listed);
-    CHECK(plain.access == config::Access::shared);
-    CHECK(plain.max_clients == 0);
-    CHECK(plain.allow.empty());
+    const config::Map open = map("");
+    CHECK(open.listed);
+    CHECK(open.access == config::Access::shared);
+    CHECK(open.max_clients == 0);
+    CHECK(open.allow.empty());
     const config::Map strict = map("    listed: false\n    access: exclusive\n    max_clients: 4\n"
                                    "    allow: [10.0.0.0/8, unix, \"fd00::/8\"]\n");
     CHECK_FALSE(strict.listed);
