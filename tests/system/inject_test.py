@@ -23,7 +23,7 @@ def serve(rig, kind="nbd"):
     disk = rig.disk()
     if kind == "nbd":
         for name in "ab":
-            rig.nbdkit(name, "file", disk)
+            rig.nbdkit(name, "-t", "1", "file", disk)  # with more threads it aborts when a connection with requests ends
         uris = {name: rig.uri(name) for name in "ab"}
     else:
         uris = {name: f"file://{disk}" for name in "ab"}
