@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Tables at run time: load, clear, suspend and resume, under real clients and over real servers."""
 import os
+import pathlib
 import signal
 import threading
 import time
@@ -48,6 +49,20 @@ def table(rig, *options):
     return [line.split(" multipath ")[1].strip() for line in rig.ctl("table", *options, "m")]
 
 
+def is_stopped(server):
+    """Whether every thread of it stands still: SIGSTOP takes its time."""
+    tasks = pathlib.Path(f"/proc/{server.pid}/task").iterdir()
+    return all((task / "stat").read_text().rsplit(") ", 1)[1].startswith("T") for task in tasks)
+
+
+def begin_a_read_that_hangs(rig, servers, client):
+    """Path a has it when this returns, and its server does not answer."""
+    servers["a"].signal(signal.SIGSTOP)
+    wait_for(lambda: is_stopped(servers["a"]), what="a stopped server")
+    client.request(READ, 0, 4096)
+    wait_for(lambda: "in_flight=1" in rig.ctl("show", "clients", "m")[0], what="a request in flight")
+
+
 def start_fio(rig, seconds):
     return rig.start("fio", "fio", "--name=load", "--ioengine=nbd", f"--uri={rig.export('m')}", "--rw=randrw", "--bs=4k",
                      "--size=8M", "--iodepth=16", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0",
@@ -77,8 +92,7 @@ def test_suspend_waits_for_what_is_in_flight_and_holds_what_comes(rig):
     servers = serve(rig)
     with Client(rig.path("nbd.sock"), "m") as client:
         client.read(0, 512)
-        servers["a"].signal(signal.SIGSTOP)
-        client.request(READ, 0, 4096)
+        begin_a_read_that_hangs(rig, servers, client)
         console = Console(rig.path("admin.sock"))
         console.send("suspend m")
         assert console.silent()
@@ -129,8 +143,7 @@ def test_a_session_that_closes_undoes_its_suspend_but_not_a_complete_one(rig):
     servers = serve(rig)
     with Client(rig.path("nbd.sock"), "m") as client:
         client.read(0, 512)
-        servers["a"].signal(signal.SIGSTOP)
-        client.request(READ, 0, 4096)
+        begin_a_read_that_hangs(rig, servers, client)
         console = Console(rig.path("admin.sock"))
         console.send("suspend m")
         assert console.silent()
@@ -156,8 +169,7 @@ def test_other_sessions_are_answered_while_one_waits(rig):
     servers = serve(rig)
     with Client(rig.path("nbd.sock"), "m") as client:
         client.read(0, 512)
-        servers["a"].signal(signal.SIGSTOP)
-        client.request(READ, 0, 4096)
+        begin_a_read_that_hangs(rig, servers, client)
         console = Console(rig.path("admin.sock"))
         console.send("suspend m")
         begin = time.monotonic()
@@ -271,8 +283,7 @@ def test_shutdown_ends_a_suspend_that_waits(rig):
     servers = serve(rig)
     client = Client(rig.path("nbd.sock"), "m")
     client.read(0, 512)
-    servers["a"].signal(signal.SIGSTOP)
-    client.request(READ, 0, 4096)
+    begin_a_read_that_hangs(rig, servers, client)
     console = Console(rig.path("admin.sock"))
     console.send("suspend m")
     assert console.silent()
