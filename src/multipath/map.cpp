@@ -154,7 +154,8 @@ bool Map::is_in_doubt(block::Request &request, Path &path, block::Status status)
     Path *first = eio_verifier_.any() ? eio_verifier_.first_of(request) : nullptr;
     const bool is_eio = status == block::Status::path_error(EIO) && !shut_down_;
     if (first == nullptr) {
-        Path *other = is_eio ? other_path(path) : nullptr;
+        // What a dead client left with a path ends there (design D5).
+        Path *other = is_eio && !request.origin()->abandoned() ? other_path(path) : nullptr;
         if (other == nullptr)
             return false;
         eio_verifier_.doubt(request, path);

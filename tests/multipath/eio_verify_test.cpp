@@ -116,3 +116,17 @@ TEST_CASE("a shutdown ends a request in doubt") {
     rig.scheduler.run();
     CHECK(rig.results_since(0).find("pending") == std::string::npos);
 }
+
+TEST_CASE("a write of a client that is gone is not tried on another path") {
+    VerifyRig rig;
+    rig.bad_block_on({"P1"});
+    rig.device("P1").answer = block::Status::path_error(EIO);
+    rig.device("P1").holding = true;
+    rig.io_and(1, block::Operation::write);
+    rig.client_gone = true;
+    rig.order();
+    rig.device("P1").release();
+    rig.scheduler.run();
+    CHECK(rig.results_since(0) == "ESHUTDOWN");
+    CHECK(rig.order().empty());
+}
