@@ -54,6 +54,15 @@ void BufferPool::give_back(std::byte *buffer, std::size_t size) noexcept {
         free_[index] = new (buffer) Free{free_[index]};
         kept_ += bytes;
     }
+    wake();
+}
+
+void BufferPool::set_limit(std::size_t limit) noexcept {
+    limit_ = limit;
+    wake();
+}
+
+void BufferPool::wake() noexcept {
     while (!waiting_.empty())
         scheduler_.post(waiting_.pop_front());
 }

@@ -31,6 +31,8 @@ public:
     void wait(Task &task) noexcept;
 
     [[nodiscard]] std::size_t used() const noexcept { return used_; }
+    /// What is out beyond a lower limit stays so until it is given back.
+    void set_limit(std::size_t limit) noexcept;
     [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
 
 private:
@@ -39,6 +41,7 @@ private:
     struct Free {
         Free *next;
     };
+    void wake() noexcept;
     static std::size_t class_of(std::size_t size) noexcept;
 
     Scheduler &scheduler_;

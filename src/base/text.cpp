@@ -86,6 +86,19 @@ std::optional<std::uint64_t> take_table_head(std::vector<std::string> &words) {
     return *sectors * sector_bytes;
 }
 
+std::string_view name_problem(std::string_view name) noexcept {
+    constexpr std::size_t longest_name = 127;
+    const auto is_name_character = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("_.:@+-").find(c) != std::string_view::npos;
+    };
+    if (name.empty() || name.size() > longest_name || !std::ranges::all_of(name, is_name_character))
+        return "1 to 127 characters of A-Z a-z 0-9 _ . : @ + -";
+    if (name == "OK" || name.starts_with("ERR"))
+        return "the admin protocol ends its replies with it";
+    return {};
+}
+
 std::string_view nearest_word(std::string_view word, const std::vector<std::string_view> &candidates) {
     std::string_view best;
     std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;

@@ -20,6 +20,9 @@ std::string join_words(std::span<const std::string> words);
 /// nothing when the words begin with the table itself. Throws Error(EINVAL) when the head is wrong.
 std::optional<std::uint64_t> take_table_head(std::vector<std::string> &words);
 
+/// Why a word cannot be the name of a path or a map; empty: it can.
+std::string_view name_problem(std::string_view name) noexcept;
+
 /// The candidate that `word` was probably meant to be; empty when none is near.
 std::string_view nearest_word(std::string_view word, const std::vector<std::string_view> &candidates);
 

@@ -15,7 +15,8 @@ EventFeed::Subscription::Subscription(EventFeed &feed, std::string map, Listener
 
 EventFeed::Subscription::~Subscription() { unlink(); }
 
-void EventFeed::publish(std::string_view map, const multipath::Event &event) noexcept {
+void EventFeed::publish_renamed(std::string_view map, const multipath::Event &event,
+                                std::string_view name) noexcept {
     // Each goes back into the feed before it is called: whatever a listener adds or ends, no place in a list
     // is lost.
     base::List<Subscription> round;
@@ -23,7 +24,10 @@ void EventFeed::publish(std::string_view map, const multipath::Event &event) noe
     while (!round.empty()) {
         Subscription &subscription = round.pop_front();
         subscriptions_.push_back(subscription);
-        if (subscription.map_.empty() || subscription.map_ == map)
+        const bool listens = subscription.map_ == map;
+        if (listens)
+            subscription.map_ = name;
+        if (listens || subscription.map_.empty())
             subscription.listener_(map, event);
     }
 }

@@ -26,6 +26,9 @@ public:
         Subscription(EventFeed &feed, std::string map, Listener listener);
         ~Subscription();
 
+        /// Which it listens to, by its present name; empty: all.
+        [[nodiscard]] const std::string &map() const noexcept { return map_; }
+
     private:
         friend class EventFeed;
         friend class base::List<Subscription>;
@@ -34,7 +37,11 @@ public:
     };
 
     /// Not from inside a listener.
-    void publish(std::string_view map, const multipath::Event &event) noexcept;
+    void publish(std::string_view map, const multipath::Event &event) noexcept {
+        publish_renamed(map, event, map);
+    }
+    /// The same of a map that has another name from now on: who listens to it goes on doing so.
+    void publish_renamed(std::string_view map, const multipath::Event &event, std::string_view name) noexcept;
 
 private:
     base::List<Subscription> subscriptions_;

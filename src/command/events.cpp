@@ -22,14 +22,13 @@ public:
     Wait(Call &call, Maps &maps, std::string map, std::optional<std::uint64_t> number)
         : call_(call)
         , maps_(maps)
-        , map_(std::move(map))
         , number_(number)
-        , subscription_(maps.events(), map_, EventFeed::Listener::to<&Wait::heard>(*this)) {}
+        , subscription_(maps.events(), std::move(map), EventFeed::Listener::to<&Wait::heard>(*this)) {}
 
     /// `this` lives as long as the call is open; with_snapshot() sees to that.
     void ask(const CallPointer &call) {
         self_ = call;
-        with_snapshot(call, maps_, map_, [this](const MapSnapshot &map) { answered(map); });
+        with_snapshot(call, maps_, subscription_.map(), [this](const MapSnapshot &map) { answered(map); });
     }
 
 private:
@@ -65,7 +64,6 @@ private:
 
     Call &call_;
     Maps &maps_;
-    std::string map_;
     std::optional<std::uint64_t> number_;
     std::uint64_t latest_ = 0; // the newest number heard of
     bool known_ = false;       // a snapshot is there and none is on its way

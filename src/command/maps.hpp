@@ -4,6 +4,7 @@
 #include "command/call.hpp"
 #include "command/map_snapshot.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -53,6 +54,9 @@ public:
     virtual std::unique_ptr<Activity> load(std::string_view table, Finish finish) = 0;
     virtual std::unique_ptr<Activity> suspend(bool noflush, Finish finish) = 0;
     virtual std::unique_ptr<Activity> resume(bool noflush, Finish finish) = 0;
+    /// A request to the current path, answered by one line.
+    virtual std::unique_ptr<Activity> pass_through(std::string_view request, Finish finish) = 0;
+    virtual std::unique_ptr<Activity> probe(Finish finish) = 0;
 
     /// Fault injection on one path of the map. Each throws base::Error, and then has changed nothing.
     virtual void inject(const std::string &path, std::string_view rule) = 0;
@@ -66,6 +70,16 @@ public:
 
 protected:
     ~MapAccess() = default;
+};
+
+/// A map that somebody wants to have.
+struct NewMap {
+    std::string name;
+    std::string table;                      ///< as for MapAccess::load()
+    std::optional<std::uint64_t> size;      ///< bytes; else what the table says, or its paths
+    bool kernel_compat = false;             ///< and the defaults that come with it
+    std::optional<bool> independent_caches; ///< else as the paths are (design D4)
+    std::chrono::milliseconds no_path_timeout{0};
 };
 
 /// Every map of the daemon. Implemented by the daemon, called on the control loop.
@@ -95,6 +109,14 @@ public:
     /// still to be, when the result is destroyed: on the control loop, `ended` is not called any more.
     [[nodiscard]] virtual std::unique_ptr<Call::Waiting> begin(const std::string &map, Beginning beginning,
                                                                Ended ended) = 0;
+
+    /// Makes a map with a staged table; it can be seen once that has succeeded. As begin(); called off, there
+    /// is no map. Throws base::Error: EINVAL for a bad name, EBUSY for one that is taken.
+    [[nodiscard]] virtual std::unique_ptr<Call::Waiting> create(const NewMap &map, Ended ended) = 0;
+    /// EBUSY while clients are connected. Throws base::Error(ENXIO).
+    virtual void remove(const std::string &map, Done done) = 0;
+    /// Clients stay, new ones find the map by its new name. Throws base::Error: ENXIO, EINVAL, EBUSY.
+    virtual void rename(const std::string &map, const std::string &name, Done done) = 0;
 
     /// What happens in the maps, delivered on the control loop in each map's own order, and before the `done`
     /// of any step that ran after it.

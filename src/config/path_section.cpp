@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/path_section.hpp"
 
+#include "base/text.hpp"
 #include "config/later_keys.hpp"
 
 #include <algorithm>
@@ -8,13 +9,6 @@
 namespace config {
 
 namespace {
-
-constexpr std::size_t longest_name = 127;
-
-bool is_name_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("_.:@+-").find(c) != std::string_view::npos;
-}
 
 std::string scheme_list(const Environment &environment) {
     std::vector<std::string_view> schemes;
@@ -146,13 +140,9 @@ Path read_path(const Node::Entry &entry, const Environment &environment, const R
 } // namespace
 
 void check_name(const Node &name, std::string_view kind, const Reading &reading) {
-    const std::string &text = name.text;
-    if (text.empty() || text.size() > longest_name || !std::ranges::all_of(text, is_name_character))
-        reading.problem(name, "'{}' is not a {} name: 1 to {} characters of A-Z a-z 0-9 _ . : @ + -",
-                        shown(text), kind, longest_name);
-    else if (text == "OK" || text.starts_with("ERR"))
-        reading.problem(name, "'{}' cannot be a {} name: the admin protocol ends its replies with it",
-                        shown(text), kind);
+    const std::string_view problem = base::name_problem(name.text);
+    if (!problem.empty())
+        reading.problem(name, "'{}' is not a {} name: {}", shown(name.text), kind, problem);
 }
 
 std::vector<Path> read_paths(const Node &node, const Environment &environment, const Reading &reading) {

@@ -15,8 +15,7 @@ struct Errand::Shared {
     bool called_off = false;                     // home worker
 };
 
-Errand::Errand(io::Worker &control, io::Worker &home, command::MapAccess &map,
-               command::Maps::Beginning beginning, command::Maps::Ended ended)
+Errand::Errand(io::Worker &control, io::Worker &home, Beginning beginning, command::Maps::Ended ended)
     : home_(home)
     , shared_(std::make_shared<Shared>()) {
     shared_->ended = std::move(ended);
@@ -28,11 +27,11 @@ Errand::Errand(io::Worker &control, io::Worker &home, command::MapAccess &map,
                 std::exchange(shared->ended, nullptr)(outcome);
         });
     };
-    home.post_from_anywhere([shared = shared_, &map, beginning = std::move(beginning), finish] {
+    home.post_from_anywhere([shared = shared_, beginning = std::move(beginning), finish] {
         if (shared->called_off)
             return;
         try {
-            shared->activity = beginning(map, finish);
+            shared->activity = beginning(finish);
         } catch (const base::Error &error) {
             finish({error.code(), error.what(), {}});
         }

@@ -3,6 +3,7 @@
 
 #include "command/maps.hpp"
 
+#include <functional>
 #include <memory>
 
 namespace io {
@@ -16,9 +17,9 @@ namespace nbdmpathd {
 /// not: it ends all its activities before it is destroyed.
 class Errand final : public command::Call::Waiting {
 public:
-    /// `map` is looked at on `home`, before anything that is posted there later.
-    Errand(io::Worker &control, io::Worker &home, command::MapAccess &map, command::Maps::Beginning beginning,
-           command::Maps::Ended ended);
+    /// Runs on `home`, before anything that is posted there later.
+    using Beginning = std::function<std::unique_ptr<command::Activity>(command::MapAccess::Finish finish)>;
+    Errand(io::Worker &control, io::Worker &home, Beginning beginning, command::Maps::Ended ended);
     ~Errand() override;
 
 private:

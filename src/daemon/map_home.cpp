@@ -40,7 +40,10 @@ MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
 MapHome::~MapHome() = default;
 
 void MapHome::start() {
+    started_ = plan_.table.empty();
     publish();
+    if (started_)
+        return;
     try {
         first_load_ =
             begin_load(plan_.table, [this](const command::Outcome &outcome) { first_table_staged(outcome); });
@@ -67,18 +70,21 @@ void MapHome::publish() {
     info->geometry.read_only |= plan_.policy.access == nbd::ExportPolicy::Access::read_only;
     info->home = sessions_.home();
     info->ready = map_.has_live_table() && info->geometry.size != 0;
-    if (!info->ready && !why_not_.empty())
-        info->why_not = "this map has no table: " + why_not_;
+    if (!map_.has_live_table() && started_)
+        info->why_not = "this map has no table" + (why_not_.empty() ? why_not_ : ": " + why_not_);
     else if (!info->ready)
         info->why_not = "no path of this map has been reached yet, so its size is not known";
-    observer_.map_export(plan_.name, std::move(info), started_);
+    observer_.map_export(std::move(info), started_);
 }
 
 void MapHome::event(const multipath::Event &event) noexcept {
     if (event.action == "PATH_FAILED")
         keeper_.path_failed();
     base::log::info("{}: {} {}", plan_.name, event.action, event.details);
-    observer_.map_event(plan_.name, event);
+    if (event.action == "RENAMED")
+        observer_.map_renamed(plan_.name, map_.name(), event);
+    else
+        observer_.map_event(plan_.name, event);
 }
 
 void MapHome::warning(std::string_view text) noexcept { base::log::warning("{}: {}", plan_.name, text); }
@@ -95,7 +101,7 @@ command::MapSnapshot MapHome::snapshot() const {
     command::MapSnapshot copy;
     copy.name = plan_.name;
     copy.live_table = map_.has_live_table();
-    copy.inactive_table = map_.has_inactive_table();
+    copy.inactive_table = map_.has_inactive_table() && resumes_ == 0; // a resume has taken it
     copy.suspended = map_.suspended();
     if (copy.inactive_table) {
         copy.staged_table = map_.inactive_table_text();
@@ -169,8 +175,27 @@ void MapHome::close(base::Duration grace) {
     keeper_.stop();
     map_.shut_down();
     worker_.post(advance_loads_);
+    while (!passings_.empty())
+        passings_.front().give_up(ESHUTDOWN);
     grace_.start_in(grace);
     sessions_.shut_down(grace, base::Delegate<>::to<&MapHome::sessions_closed>(*this));
+}
+
+void MapHome::leave(base::Duration grace) {
+    if (closing_)
+        throw base::Error(ENXIO, "map {} is being removed", plan_.name);
+    if (const std::size_t clients = sessions_.count(); clients != 0)
+        throw base::Error(EBUSY, "map {} has {} client{} connected", plan_.name, clients,
+                          clients == 1 ? "" : "s");
+    base::log::info("{}: REMOVED", plan_.name);
+    observer_.map_leaving(plan_.name, multipath::Event{"REMOVED", {}, map_.event_number() + 1, true});
+    close(grace);
+}
+
+void MapHome::rename(const std::string &name) {
+    map_.rename(name); // tells of it, under the old name
+    plan_.name = name;
+    publish();
 }
 
 void MapHome::sessions_closed() noexcept {
@@ -194,7 +219,7 @@ void MapHome::paths_closed() noexcept {
 void MapHome::tell_when_closed() noexcept {
     // The sessions count each of their requests, so nothing is in flight any more.
     if (!sessions_open_ && paths_closed_)
-        observer_.map_closed(plan_.name);
+        observer_.map_closed();
 }
 
 } // namespace nbdmpathd

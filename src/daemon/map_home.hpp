@@ -4,6 +4,7 @@
 #include "base/buffer_pool.hpp"
 #include "command/maps.hpp"
 #include "daemon/map_plan.hpp"
+#include "daemon/passing.hpp"
 #include "daemon/path_set.hpp"
 #include "health/path_keeper.hpp"
 #include "io/worker.hpp"
@@ -22,10 +23,14 @@ namespace nbdmpathd {
 class MapHomeObserver {
 public:
     virtual void map_event(const std::string &map, const multipath::Event &event) = 0;
+    /// An event too: the map had one name `before` and has another `after`.
+    virtual void map_renamed(const std::string &before, const std::string &after,
+                             const multipath::Event &event) = 0;
     /// What clients are told has changed; `settled`: every path of the first table has answered or failed to.
-    virtual void map_export(const std::string &map, std::shared_ptr<const nbd::ExportInfo> info,
-                            bool settled) = 0;
-    virtual void map_closed(const std::string &map) = 0;
+    virtual void map_export(std::shared_ptr<const nbd::ExportInfo> info, bool settled) = 0;
+    /// The last event: the map is being removed, map_closed() follows.
+    virtual void map_leaving(const std::string &map, const multipath::Event &event) = 0;
+    virtual void map_closed() = 0;
 
 protected:
     ~MapHomeObserver() = default;
@@ -38,12 +43,17 @@ public:
     MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer);
     ~MapHome();
 
-    /// Connects the paths of the first table, and makes it live.
+    /// Connects the paths of the first table, if the plan has one, and makes it live.
     void start();
     /// Answers ESHUTDOWN to what is held and what still comes, lets what is in flight finish, closes the
     /// sessions and the paths. Ends with map_closed(). `grace`: then what is in flight at remote servers is
     /// given up.
     void close(base::Duration grace);
+    /// Closes a map that nobody uses. Throws base::Error(EBUSY) when clients are connected.
+    void leave(base::Duration grace);
+    void rename(const std::string &name);
+    /// This map's share of the memory for the data of requests.
+    void share_memory(std::size_t bytes) noexcept { buffers_.set_limit(bytes); }
 
     [[nodiscard]] command::MapSnapshot snapshot() const override;
     [[nodiscard]] std::uint64_t size_sectors() const override;
@@ -60,6 +70,8 @@ public:
     void clear() override;
     Activity suspend(bool noflush, Finish finish) override;
     Activity resume(bool noflush, Finish finish) override;
+    Activity pass_through(std::string_view request, Finish finish) override;
+    Activity probe(Finish finish) override;
 
 private:
     class Loading;
@@ -78,20 +90,23 @@ private:
     void paths_closed() noexcept;
     void tell_when_closed() noexcept;
 
-    // map_home_tables.cpp
+    // map_home_loads.cpp
     Activity begin_load(std::string_view text, Finish finish);
     void advance_loads() noexcept;
     std::vector<std::string> stage(const Loading &loading);
     [[nodiscard]] std::vector<std::string> wrong_paths(const Loading &loading,
                                                        const block::Geometry &disk) const;
     void first_table_staged(const command::Outcome &outcome);
+    void check_caches(const multipath::Table &table) const;
+    [[nodiscard]] std::vector<std::string> with_live_paths(std::vector<std::string> names) const;
+    void close_unused_paths() noexcept;
+
+    // map_home_tables.cpp
+    Activity refuse_swap(bool noflush, Finish finish);
     void resume_is_over() noexcept;
     void take_over_staged() noexcept;
     [[nodiscard]] bool size_is_fixed() const noexcept;
     void require_same_size(const block::Geometry &geometry) const;
-    void check_caches(const multipath::Table &table) const;
-    [[nodiscard]] std::vector<std::string> with_live_paths(std::vector<std::string> names) const;
-    void close_unused_paths() noexcept;
 
     io::Worker &worker_;
     MapPlan plan_;
@@ -106,10 +121,12 @@ private:
 
     Activity first_load_;
     base::List<Loading> loads_; ///< that wait for their paths
+    base::List<Passing> passings_;
     /// What the inactive table was loaded with.
     struct Staged {
         health::Expected expected;
         health::Disk disk;
+        bool too_long; ///< for every path
     };
     std::optional<Staged> staged_;
     health::Expected expected_; ///< of the live table

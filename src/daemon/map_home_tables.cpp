@@ -1,77 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How a map gets its tables: load, suspend and resume, the paths and the size that come with a table.
+// What is done with a map's tables once they are loaded: suspend, resume as the swap, and what passes by.
 #include "daemon/map_home.hpp"
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "daemon/caches.hpp"
-#include "daemon/no_device.hpp"
 #include "io/worker.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace nbdmpathd {
-
-namespace {
-
-/// Every path that could be opened, for looking at a table before its paths are.
-class BookDevices final : public multipath::DeviceSet {
-public:
-    BookDevices(const PathBook &book, const multipath::Compat &compat)
-        : book_(book)
-        , compat_(compat) {}
-    multipath::PathDevice find(std::string_view name) override {
-        if (book_.contains(name))
-            return {&no_device(), true};
-        constexpr std::size_t longest_quote = 127;
-        const std::string_view quote = name.substr(0, longest_quote);
-        std::vector<std::string_view> names;
-        for (const auto &[known, plan] : book_)
-            names.push_back(known);
-        const std::string_view nearest = base::nearest_word(quote, names);
-        throw base::Error(multipath::look_up_error(compat_, name), "error getting device: no path '{}'{}",
-                          quote, nearest.empty() ? "" : fmt::format(" (did you mean '{}'?)", nearest));
-    }
-
-private:
-    const PathBook &book_;
-    const multipath::Compat &compat_;
-};
-
-block::Geometry with_size(block::Geometry geometry, std::uint64_t size) {
-    geometry.size = size - size % geometry.minimum_block;
-    return geometry;
-}
-
-} // namespace
-
-/// A load that waits until each path of its table has answered or failed to.
-class MapHome::Loading final : public command::Activity, public base::ListHook {
-public:
-    Loading(MapHome &home, std::string its_table, std::vector<std::string> its_paths,
-            const health::Expected &stated, Finish when_ended)
-        : table(std::move(its_table))
-        , paths(std::move(its_paths))
-        , expected(stated)
-        , finish(std::move(when_ended))
-        , home_(home) {}
-    ~Loading() override {
-        if (!linked())
-            return;
-        unlink();
-        home_.worker_.post(home_.advance_loads_); // its paths are not wanted any more
-    }
-
-    const std::string table;
-    const std::vector<std::string> paths;
-    const health::Expected expected;
-    const Finish finish;
-
-private:
-    MapHome &home_;
-};
 
 /// A suspend or resume that goes on.
 class MapHome::Operation final : public command::Activity {
@@ -99,7 +37,10 @@ private:
     }
     void done(int result) noexcept {
         end();
-        finish_({result, fmt::format("{} did not complete: {}", what_, base::errno_text(result)), {}});
+        finish_({result,
+                 result == ENOTCONN ? std::string("no path of the map is left")
+                                    : fmt::format("{} did not complete: {}", what_, base::errno_text(result)),
+                 {}});
     }
 
     MapHome &home_;
@@ -107,111 +48,6 @@ private:
     bool resuming_;
     Finish finish_;
 };
-
-MapHome::Activity MapHome::load(std::string_view table, Finish finish) {
-    require_started();
-    return begin_load(table, std::move(finish));
-}
-
-MapHome::Activity MapHome::begin_load(std::string_view text, Finish finish) {
-    std::vector<std::string> words = base::split_words(text);
-    health::Expected expected = keeper_.expected();
-    if (const auto stated = base::take_table_head(words)) {
-        expected.size = stated;
-        if (size_is_fixed())
-            require_same_size({.size = *stated});
-    }
-    std::string line = base::join_words(words);
-    // Everything that is wrong with the text shows before a path is opened for it.
-    BookDevices devices(*plan_.paths, *plan_.options.rules.compat);
-    const auto table = multipath::Table::parse(line, devices, plan_.options.rules);
-    check_caches(*table);
-    std::vector<std::string> names = path_names(*table);
-    auto loading =
-        std::make_unique<Loading>(*this, std::move(line), std::move(names), expected, std::move(finish));
-    loads_.push_back(*loading);
-    worker_.post(advance_loads_); // also when a path cannot be opened
-    paths_.open(loading->paths);
-    return loading;
-}
-
-/// Finishes the loads whose paths have all answered or failed to.
-void MapHome::advance_loads() noexcept {
-    base::List<Loading> waiting;
-    while (!loads_.empty()) {
-        Loading &loading = loads_.pop_front();
-        if (!closing_ && !paths_.settled(loading.paths)) {
-            waiting.push_back(loading);
-            continue;
-        }
-        command::Outcome outcome;
-        try {
-            outcome.lines = stage(loading);
-        } catch (const base::Error &error) {
-            outcome = {error.code(), error.what(), {}};
-        }
-        loading.finish(std::move(outcome));
-    }
-    loads_.take_all(waiting);
-    close_unused_paths();
-}
-
-/// Returns what the user should know of the table.
-std::vector<std::string> MapHome::stage(const Loading &loading) {
-    if (closing_)
-        throw base::Error(ESHUTDOWN, "map {} is being closed", plan_.name);
-    const auto backends = paths_.backends(loading.paths);
-    health::Disk disk = health::disk_behind(backends, loading.expected, map_.geometry());
-    if (!disk.seen) {
-        if (started_ && std::ranges::any_of(backends, &backend::Backend::up))
-            throw base::Error(EINVAL, "error getting device: every path is smaller than {} bytes",
-                              disk.geometry.size);
-        disk.geometry = with_size(map_.geometry(), disk.geometry.size);
-    }
-    const bool fixed = size_is_fixed();
-    if (fixed)
-        require_same_size(disk.geometry);
-    std::vector<std::string> lines = wrong_paths(loading, fixed ? map_.geometry() : disk.geometry);
-    const std::string dropped = map_.load(loading.table, disk.geometry);
-    if (!dropped.empty()) {
-        warning(dropped);
-        lines.push_back(dropped);
-    }
-    staged_ = {loading.expected, disk};
-    if (!plan_.cache_stated && !see_one_cache(with_live_paths(loading.paths), *plan_.paths))
-        map_.make_caches_independent();
-    return lines;
-}
-
-std::vector<std::string> MapHome::wrong_paths(const Loading &loading, const block::Geometry &disk) const {
-    std::vector<std::string> lines;
-    if (disk.size == 0)
-        return lines;
-    const auto backends = paths_.backends(loading.paths);
-    for (std::size_t i = 0; i < backends.size(); ++i) {
-        const std::string wrong = backends[i]->up()
-                                      ? health::difference(backends[i]->geometry(), disk, loading.expected)
-                                      : std::string();
-        if (!wrong.empty())
-            lines.push_back(
-                fmt::format("path {} is not this disk and will not be used: {}", loading.paths[i], wrong));
-    }
-    return lines;
-}
-
-void MapHome::first_table_staged(const command::Outcome &outcome) {
-    if (closing_)
-        return;
-    started_ = true;
-    if (outcome.error == 0) {
-        map_.start();
-        take_over_staged();
-    } else {
-        why_not_ = outcome.text;
-        warning(fmt::format("the table cannot be loaded: {}", outcome.text));
-        publish();
-    }
-}
 
 void MapHome::clear() {
     require_started();
@@ -229,6 +65,8 @@ MapHome::Activity MapHome::suspend(bool noflush, Finish finish) {
 
 MapHome::Activity MapHome::resume(bool noflush, Finish finish) {
     require_started();
+    if (staged_ && staged_->too_long)
+        return refuse_swap(noflush, std::move(finish));
     auto operation = std::make_unique<Operation>(*this, "resume", true, std::move(finish));
     if (staged_) {
         if (size_is_fixed()) {
@@ -240,6 +78,30 @@ MapHome::Activity MapHome::resume(bool noflush, Finish finish) {
         keeper_.expect(staged_->expected);
     }
     map_.resume(operation->ticket, noflush);
+    return operation;
+}
+
+/// The swap suspends first and then finds the table too long (Compat::swap_checks_length): the map stays so.
+MapHome::Activity MapHome::refuse_swap(bool noflush, Finish finish) {
+    return suspend(noflush, [this, finish = std::move(finish)](const command::Outcome &) {
+        if (!closing_)
+            clear();
+        finish({EINVAL, "every path of the table is smaller than the map; it is suspended", {}});
+    });
+}
+
+MapHome::Activity MapHome::pass_through(std::string_view request, Finish finish) {
+    require_started();
+    auto passing = std::make_unique<Passing>(worker_, map_, request, std::move(finish));
+    passings_.push_back(*passing);
+    passing->begin();
+    return passing;
+}
+
+MapHome::Activity MapHome::probe(Finish finish) {
+    require_started();
+    auto operation = std::make_unique<Operation>(*this, "probe", false, std::move(finish));
+    map_.probe(operation->ticket);
     return operation;
 }
 
@@ -276,38 +138,6 @@ void MapHome::require_same_size(const block::Geometry &geometry) const {
                       geometry.size, plan_.name, map_.geometry().size,
                       map_.suspended_noflush() ? "the map is suspended without flush"
                                                : "clients are connected");
-}
-
-/// Design D4, as for the tables of the configuration.
-void MapHome::check_caches(const multipath::Table &table) const {
-    const bool independent = plan_.cache_stated ? map_.options().independent_caches
-                                                : !see_one_cache(path_names(table), *plan_.paths);
-    if (!independent || plan_.expected.read_only)
-        return;
-    const std::string conflict = cache_conflict(table);
-    if (!conflict.empty())
-        throw base::Error(EINVAL, "{}", conflict);
-}
-
-std::vector<std::string> MapHome::with_live_paths(std::vector<std::string> names) const {
-    if (!map_.has_live_table())
-        return names;
-    for (std::string &name : map_.dependencies())
-        if (std::ranges::find(names, name) == names.end())
-            names.push_back(std::move(name));
-    return names;
-}
-
-void MapHome::close_unused_paths() noexcept {
-    if (closing_)
-        return;
-    paths_.close_unless([this](const std::string &name, const backend::Backend &backend) {
-        bool wanted = map_.uses(backend);
-        loads_.for_each([&](const Loading &loading) {
-            wanted = wanted || std::ranges::find(loading.paths, name) != loading.paths.end();
-        });
-        return wanted;
-    });
 }
 
 } // namespace nbdmpathd

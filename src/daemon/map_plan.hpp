@@ -34,7 +34,7 @@ struct MapPlan {
     bool cache_stated = false; ///< else whether caches are independent follows from the paths (design D4)
     health::Expected expected{};
     std::shared_ptr<const PathBook> paths; ///< what tables may name
-    std::size_t buffer_memory = 0;         ///< this map's share
+    std::size_t buffer_memory = 0;         ///< of all maps together: they share it
     nbd::SessionLimits limits{};
     nbd::ExportPolicy policy{};
 };

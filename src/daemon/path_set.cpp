@@ -17,10 +17,10 @@ namespace {
 constexpr std::size_t longest_quote = 127;
 }
 
-PathSet::PathSet(io::Worker &worker, std::string map, std::shared_ptr<const PathBook> book,
+PathSet::PathSet(io::Worker &worker, const std::string &map, std::shared_ptr<const PathBook> book,
                  health::PathKeeper &keeper)
     : worker_(worker)
-    , map_(std::move(map))
+    , map_(map)
     , book_(std::move(book))
     , keeper_(keeper)
     , burial_(base::Delegate<>::to<&PathSet::bury>(*this)) {}

@@ -22,8 +22,8 @@ namespace nbdmpathd {
 /// map's worker.
 class PathSet final : public multipath::DeviceSet {
 public:
-    /// `map`: its name, for messages.
-    PathSet(io::Worker &worker, std::string map, std::shared_ptr<const PathBook> book,
+    /// `map`: its name, for messages; it may change, and outlives this.
+    PathSet(io::Worker &worker, const std::string &map, std::shared_ptr<const PathBook> book,
             health::PathKeeper &keeper);
     /// After close_all() has ended.
     ~PathSet();
@@ -68,7 +68,7 @@ private:
     void bury() noexcept;
 
     io::Worker &worker_;
-    std::string map_;
+    const std::string &map_;
     std::shared_ptr<const PathBook> book_;
     health::PathKeeper &keeper_;
     std::list<OwnPath> open_; ///< a list: a closing path is called back at its place

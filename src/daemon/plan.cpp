@@ -4,6 +4,8 @@
 #include "daemon/caches.hpp"
 #include "daemon/no_device.hpp"
 
+#include <algorithm>
+
 namespace nbdmpathd {
 
 namespace {
@@ -71,26 +73,22 @@ std::unique_ptr<multipath::Table> parse_table(const config::TableCheck &check) {
     return multipath::Table::parse(check.map.table, devices, rules_of(check.map));
 }
 
-MapPlan plan_map(const config::Map &map, const config::Config &configuration,
-                 const std::shared_ptr<const PathBook> &book, config::Problems &problems) {
+MapPlan plan_map(const config::Map &map, const config::Config &configuration, MapPlan plan,
+                 config::Problems &problems) {
     const config::PathNames names(configuration.paths);
     const auto table = parse_table({map, names});
-    MapPlan plan;
     plan.name = map.name;
     plan.description = map.description;
     plan.table = map.table;
-    plan.paths = book;
     plan.cache_stated = map.cache.has_value();
-    plan.options.independent_caches =
-        map.cache ? *map.cache == config::Cache::independent : !see_one_cache(path_names(*table), *book);
+    plan.options.independent_caches = map.cache ? *map.cache == config::Cache::independent
+                                                : !see_one_cache(path_names(*table), *plan.paths);
     plan.options.no_path_timeout = map.no_path_timeout;
     plan.options.verify_eio = map.eio == config::Eio::verify;
     plan.options.rules = rules_of(map);
     plan.expected.size = map.size_bytes;
     plan.expected.read_only = map.read_only;
     plan.expected.reinstate = map.reinstate == config::Reinstate::automatic;
-    plan.buffer_memory = configuration.limits.buffer_memory_bytes / configuration.maps.size();
-    plan.limits.requests_per_connection = configuration.limits.requests_per_connection;
     plan.policy = plan_policy(map);
     const std::string conflict = cache_conflict(*table);
     if (plan.options.independent_caches && !map.read_only && !conflict.empty())
@@ -112,12 +110,20 @@ config::Environment environment() {
     return result;
 }
 
+MapPlan plan_any_map(const config::Config &configuration) {
+    MapPlan plan;
+    plan.paths = std::make_shared<const PathBook>(book_of(configuration.paths));
+    plan.buffer_memory = configuration.limits.buffer_memory_bytes;
+    plan.limits.requests_per_connection = configuration.limits.requests_per_connection;
+    return plan;
+}
+
 std::vector<MapPlan> plan_maps(const config::Config &configuration) {
     config::Problems problems;
     std::vector<MapPlan> plans;
-    const auto book = std::make_shared<const PathBook>(book_of(configuration.paths));
+    const MapPlan any = plan_any_map(configuration);
     for (const config::Map &map : configuration.maps)
-        plans.push_back(plan_map(map, configuration, book, problems));
+        plans.push_back(plan_map(map, configuration, any, problems));
     problems.throw_if_any();
     return plans;
 }

@@ -12,6 +12,9 @@ namespace nbdmpathd {
 /// What the configuration's checks need to know of the plug-ins that were built in.
 config::Environment environment();
 
+/// What every map of the configuration has in common, and one that is created at run time begins with.
+MapPlan plan_any_map(const config::Config &configuration);
+
 /// Turns a checked configuration into what the maps are made from. Throws config::Errors for what only shows
 /// when the paths of a map are looked at together (design D4). Looks at the file system, connects to nothing.
 std::vector<MapPlan> plan_maps(const config::Config &configuration);

@@ -18,6 +18,7 @@ struct Compat {
     bool device_errors_by_name;        ///< an unknown path: ENODEV, ENXIO for N:N
     bool handler_must_attach;          ///< else ENODEV; seed goes on without the handler (R31)
     bool queue_mode_is_fixed;          ///< R43: a new table cannot change to or from queue_mode bio
+    bool swap_checks_length;           ///< of a table beside a live one; seed does when it is loaded
     bool bio_mode_stops_queueing;      ///< R19: a suspend without flush too, as long as it lasts
     bool timeout_ends_queueing;        ///< R33: for good, not until a path is back
     bool only_requests_fail_paths;     ///< a connection lost while idle leaves its path active
@@ -38,6 +39,7 @@ inline constexpr Compat seed{
     .device_errors_by_name = false,
     .handler_must_attach = false,
     .queue_mode_is_fixed = false,
+    .swap_checks_length = false,
     .bio_mode_stops_queueing = false,
     .timeout_ends_queueing = false,
     .only_requests_fail_paths = false,
@@ -57,6 +59,7 @@ inline constexpr Compat kernel{
     .device_errors_by_name = true,
     .handler_must_attach = true,
     .queue_mode_is_fixed = true,
+    .swap_checks_length = true,
     .bio_mode_stops_queueing = true,
     .timeout_ends_queueing = true,
     .only_requests_fail_paths = true,

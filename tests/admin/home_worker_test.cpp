@@ -31,6 +31,11 @@ public:
                                                                 Ended) override {
         return nullptr;
     }
+    [[nodiscard]] std::unique_ptr<command::Call::Waiting> create(const command::NewMap &, Ended) override {
+        return nullptr;
+    }
+    void remove(const std::string &, Done) override {}
+    void rename(const std::string &, const std::string &, Done) override {}
     [[nodiscard]] command::EventFeed &events() noexcept override { return feed_; }
 
     /// On the home worker.

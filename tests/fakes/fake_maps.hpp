@@ -40,6 +40,12 @@ public:
     std::unique_ptr<command::Activity> resume(bool noflush, Finish finish) override {
         return begin(noflush ? "resume noflush" : "resume", std::move(finish));
     }
+    std::unique_ptr<command::Activity> pass_through(std::string_view request, Finish finish) override {
+        return begin(fmt::format("pass {}", request), std::move(finish));
+    }
+    std::unique_ptr<command::Activity> probe(Finish finish) override {
+        return begin("probe", std::move(finish));
+    }
     /// Ends what goes on.
     void finish_all(const command::Outcome &outcome = {}) {
         for (const Finish &finish : std::exchange(going_on, {}))
@@ -135,6 +141,25 @@ public:
         }
         return errand;
     }
+    [[nodiscard]] std::unique_ptr<command::Call::Waiting> create(const command::NewMap &map,
+                                                                 Ended ended) override {
+        require_free(map.name);
+        created.push_back(map);
+        add(map.name);
+        ended({});
+        return nullptr;
+    }
+    void remove(const std::string &name, Done done) override {
+        get(name);
+        remove(std::string_view(name));
+        done({});
+    }
+    void rename(const std::string &name, const std::string &other, Done done) override {
+        FakeMap &map = get(name);
+        require_free(other);
+        map.state.name = other;
+        done({});
+    }
     [[nodiscard]] command::EventFeed &events() noexcept override { return feed_; }
 
     void run() {
@@ -146,8 +171,18 @@ public:
     }
 
     bool away = false;
+    std::vector<command::NewMap> created;
 
 private:
+    FakeMap &get(std::string_view name) {
+        if (FakeMap *map = find(name))
+            return *map;
+        throw base::Error(ENXIO, "there is no map '{}'", name);
+    }
+    void require_free(std::string_view name) {
+        if (has(name))
+            throw base::Error(EBUSY, "there is a map '{}' already", name);
+    }
     struct Errand final : command::Call::Waiting {
         explicit Errand(Ended when_ended)
             : ended(std::move(when_ended)) {}
