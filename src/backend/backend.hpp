@@ -56,6 +56,10 @@ struct Settings {
     std::string name; ///< the path's, for the log
     std::string uri;
     base::KeyValues values;
+    /// Of the map: whether what was sent and not answered waits until its server is cut off, if the path
+    /// knows how (design D3), and for how long.
+    bool fences = true;
+    std::chrono::milliseconds fence_timeout{10000};
 };
 
 /// One kind of path: a row of the generated table `all_types`.
@@ -72,6 +76,8 @@ struct Type {
     /// Throws base::Error when a value of the keys is out of its range; nullptr: there is nothing to check.
     void (*check_values)(const base::KeyValues &values);
     std::unique_ptr<Backend> (*create)(io::Worker &worker, const Settings &settings);
+    /// Whether a request that is given back as lost has surely ended; nullptr: always (design D3, `fence`).
+    bool (*can_fence)(const base::KeyValues &values) = nullptr;
 };
 
 /// Every type that was built in, in the order of backend/meson.build.

@@ -58,14 +58,14 @@ std::vector<std::string> FaultBackend::rules() const {
 
 void FaultBackend::judge(block::Request &request) noexcept {
     if (!up_)
-        return completions_.add(request, block::Status::path_error(ENOTCONN));
+        return completions_.add(request, block::Status::path_lost());
     const auto rule = std::ranges::find_if(rules_, [&](FaultRule &one) { return one.takes(request); });
     if (rule == rules_.end())
         return real_->submit(request);
     const FaultSpec &spec = rule->spec();
     if (spec.effect == Effect::drop) {
         drop();
-        completions_.add(request, block::Status::path_error(ENOTCONN));
+        completions_.add(request, block::Status::path_lost());
     } else if (spec.effect == Effect::hang || spec.delay.count() != 0) {
         keep(request, *rule);
     } else {
@@ -110,7 +110,7 @@ block::Request &FaultBackend::take_back(Waiting &waiting) noexcept {
 void FaultBackend::fail_waiting() noexcept {
     delays_.cancel();
     while (!waiting_.empty())
-        completions_.add(take_back(waiting_.front()), block::Status::path_error(ENOTCONN));
+        completions_.add(take_back(waiting_.front()), block::Status::path_lost());
 }
 
 std::size_t FaultBackend::in_flight() const noexcept {

@@ -25,8 +25,12 @@ struct ErrorClass {
     block::Status status; ///< with the error that stands for it when none is said
 };
 constexpr ErrorClass error_classes[] = {
-    {"path", {block::Outcome::path, EIO}},     {"path_delayed", {block::Outcome::path_delayed, ENOMEM}},
-    {"retry", {block::Outcome::retry, EINTR}}, {"target", {block::Outcome::target, EIO}},
+    {"path", {block::Outcome::path, EIO}},
+    {"path_lost", {block::Outcome::path_lost, ENOTCONN}},
+    {"path_in_doubt", {block::Outcome::path_in_doubt, ENOTCONN}},
+    {"path_delayed", {block::Outcome::path_delayed, ENOMEM}},
+    {"retry", {block::Outcome::retry, EINTR}},
+    {"target", {block::Outcome::target, EIO}},
     {"pass", {block::Outcome::pass, ENOTSUP}},
 };
 
@@ -47,9 +51,11 @@ std::string hint(std::string_view word, const std::vector<std::string_view> &can
 int read_errno(std::string_view name) {
     if (const std::optional<int> value = base::errno_value(name))
         return *value;
-    throw base::Error(EINVAL,
-                      "{} is neither the name of an error nor one of path, path_delayed, retry, target, pass",
-                      quoted(name));
+    throw base::Error(
+        EINVAL,
+        "{} is neither the name of an error nor one of path, path_lost, path_in_doubt, path_delayed, "
+        "retry, target, pass",
+        quoted(name));
 }
 
 void read_error(FaultSpec &spec, std::string_view value) {

@@ -124,7 +124,7 @@ private:
 
 void FileBackend::submit(block::Request &request) noexcept {
     if (state_ != State::up)
-        return completions_.add(request, block::Status::path_error(ENOTCONN));
+        return completions_.add(request, block::Status::path_lost());
     ++in_flight_;
     if (held_.empty())
         begin(request);

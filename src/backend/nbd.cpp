@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "backend/backend_list.hpp"
+#include "backend/fence_command.hpp"
 #include "backend/nbd_dialer.hpp"
 #include "backend/nbd_job.hpp"
+#include "backend/nbd_pulse.hpp"
 #include "backend/nbd_tls_dialer.hpp"
 
 #include "base/error.hpp"
@@ -24,6 +26,10 @@ using std::chrono::milliseconds;
 constexpr milliseconds first_delay{50};
 constexpr std::chrono::seconds proof_of_life{3};
 
+std::string fence_command_of(const base::KeyValues &values) {
+    return values.has("fence_command") ? values.get<std::string>("fence_command") : std::string();
+}
+
 class NbdBackend final : public Backend, private NbdConnection::Owner {
 public:
     NbdBackend(io::Worker &worker, const Settings &settings);
@@ -34,7 +40,7 @@ public:
     void submit(Request &request) noexcept override;
     [[nodiscard]] bool up() const noexcept override { return up_; }
     [[nodiscard]] std::size_t in_flight() const noexcept override {
-        return accepted_count_ + completions_.size();
+        return accepted_count_ + fenced_count_ + completions_.size();
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
@@ -56,6 +62,8 @@ private:
     void finish(NbdJob &job, Status status) noexcept;
     void go_down() noexcept;
     void fail_everything() noexcept;
+    void fenced(bool cut_off) noexcept;
+    void silent() noexcept;
     void overdue() noexcept;
     void report_closed() noexcept;
     static NbdJob &job_of(const Request &request) noexcept {
@@ -66,15 +74,18 @@ private:
     const std::string name_;
     const NbdUri uri_;
     const milliseconds io_timeout_;
+    const milliseconds stall_timeout_;
     const milliseconds connect_timeout_;
     const milliseconds longest_delay_;
     const std::size_t max_requests_;
+    const bool trust_peer_close_;
 
     Observer *observer_ = nullptr; ///< nullptr before open() and after close()
     base::Delegate<> closed_;
     bool up_ = false;
     bool told_down_ = false;
-    bool served_ = false; ///< the present connection answered a request
+    bool in_doubt_ = false; ///< what was sent last may still be carried out
+    bool served_ = false;   ///< the present connection answered a request
     base::TimePoint up_since_{};
     milliseconds delay_ = first_delay;
     std::uint64_t generation_ = 0;
@@ -91,6 +102,11 @@ private:
     base::Timer attempt_;
     base::Timer deadline_;
     NbdConnection connection_;
+    NbdPulse pulse_;
+    FenceCommand fence_;
+    const bool has_fence_;
+    base::List<Request> fenced_; ///< sent and not answered, until fence_ has ended
+    std::size_t fenced_count_ = 0;
     NbdDialer dialer_;
     NbdTlsDialer tls_dialer_;
 };
@@ -100,15 +116,21 @@ NbdBackend::NbdBackend(io::Worker &worker, const Settings &settings)
     , name_(settings.name)
     , uri_(parse_nbd_uri(settings.uri))
     , io_timeout_(settings.values.get<milliseconds>("io_timeout"))
+    , stall_timeout_(settings.values.get<milliseconds>("stall_timeout"))
     , connect_timeout_(settings.values.get<milliseconds>("connect_timeout"))
     , longest_delay_(std::max(settings.values.get<milliseconds>("reconnect_delay"), first_delay))
     , max_requests_(std::clamp<std::uint64_t>(settings.values.get<std::uint64_t>("max_requests"), 1, 1024))
+    , trust_peer_close_(settings.values.get<bool>("trust_peer_close"))
     , completions_(worker)
     , report_closed_(base::Delegate<>::to<&NbdBackend::report_closed>(*this))
     , retry_(worker, base::Delegate<>::to<&NbdBackend::dial>(*this))
     , attempt_(worker, base::Delegate<>::to<&NbdBackend::attempt_expired>(*this))
     , deadline_(worker, base::Delegate<>::to<&NbdBackend::overdue>(*this))
     , connection_(worker, *this, settings.values.get<bool>("block_status"))
+    , pulse_(worker, connection_, stall_timeout_, base::Delegate<>::to<&NbdBackend::silent>(*this))
+    , fence_(worker, fence_command_of(settings.values), settings.name, uri_.server(), settings.fence_timeout,
+             base::Delegate<bool>::to<&NbdBackend::fenced>(*this))
+    , has_fence_(settings.fences && !fence_command_of(settings.values).empty())
     , dialer_(worker, uri_, io_timeout_, base::Delegate<int>::to<&NbdBackend::dialed>(*this),
               base::Delegate<std::string_view>::to<&NbdBackend::attempt_failed>(*this))
     , tls_dialer_(worker, uri_, settings.values.get<bool>("block_status"), io_timeout_,
@@ -127,6 +149,8 @@ void NbdBackend::close(base::Delegate<> closed) noexcept {
     closed_ = closed;
     if (up_)
         go_down();
+    fence_.cancel();
+    fenced(false);
     retry_.cancel();
     attempt_.cancel();
     dialer_.cancel();
@@ -173,6 +197,8 @@ void NbdBackend::attempt_failed(std::string_view why) noexcept {
 }
 
 void NbdBackend::try_later() noexcept {
+    if (fenced_count_ != 0)
+        return; // not before it is cut off
     retry_.start_in(delay_);
     delay_ = std::min(delay_ * 2, longest_delay_);
 }
@@ -211,15 +237,19 @@ void NbdBackend::go_down() noexcept {
     // A server that connects and dies at once must not be hammered; one that worked is tried again soon.
     if (served_ || worker_.now() - up_since_ >= proof_of_life)
         delay_ = first_delay;
+    in_doubt_ = !(trust_peer_close_ && connection_.ended_by_peer());
+    pulse_.stop();
     connection_.stop();
     fail_everything();
+    if (fenced_count_ != 0 && observer_ != nullptr)
+        fence_.start();
 }
 
 // Requests
 
 void NbdBackend::submit(Request &request) noexcept {
     if (!up_) {
-        completions_.add(request, Status::path_error(ENOTCONN));
+        completions_.add(request, Status::path_lost());
         return;
     }
     NbdJob &job = jobs_.make(request, worker_.now() + io_timeout_);
@@ -230,6 +260,7 @@ void NbdBackend::submit(Request &request) noexcept {
         deadline_.start_at(job.deadline());
     waiting_.push_back(job);
     send_waiting();
+    pulse_.watch();
 }
 
 void NbdBackend::send_waiting() noexcept {
@@ -242,8 +273,12 @@ void NbdBackend::send_waiting() noexcept {
 }
 
 void NbdBackend::answered(NbdConnection::Command &command, int error) noexcept {
-    auto &job = static_cast<NbdJob &>(command);
     served_ = true;
+    if (&command == &pulse_) {
+        pulse_.answered();
+        return;
+    }
+    auto &job = static_cast<NbdJob &>(command);
     if (const std::optional<Status> status = job.proceed(connection_, error))
         finish(job, *status);
     if (error == ESHUTDOWN)
@@ -263,17 +298,40 @@ void NbdBackend::finish(NbdJob &job, Status status) noexcept {
 
 void NbdBackend::fail_everything() noexcept {
     deadline_.cancel();
-    while (!waiting_.empty())
-        waiting_.pop_front();
     while (!accepted_.empty()) {
         Request &request = accepted_.pop_front();
         NbdJob &job = job_of(request);
+        const bool was_sent = !job.linked();
+        if (!was_sent)
+            job.unlink(); // from waiting_
         const bool late = job.deadline() <= worker_.now();
         jobs_.end(job);
-        completions_.add(request, Status::path_error(late ? ETIMEDOUT : ENOTCONN));
+        if (!was_sent || !in_doubt_ || !request.changes_data()) {
+            completions_.add(request, Status::path_lost(late ? ETIMEDOUT : ENOTCONN));
+        } else if (has_fence_) {
+            fenced_.push_back(request);
+            ++fenced_count_;
+        } else {
+            completions_.add(request, Status{block::Outcome::path_in_doubt, late ? ETIMEDOUT : ENOTCONN});
+        }
     }
     accepted_count_ = 0;
     on_wire_ = 0;
+}
+
+void NbdBackend::fenced(bool cut_off) noexcept {
+    const bool any = fenced_count_ != 0;
+    fenced_count_ = 0;
+    while (!fenced_.empty())
+        completions_.add(fenced_.pop_front(),
+                         cut_off ? Status::path_lost() : Status{block::Outcome::path_in_doubt, ETIMEDOUT});
+    if (any && observer_ != nullptr)
+        try_later();
+}
+
+void NbdBackend::silent() noexcept {
+    if (up_)
+        lost(fmt::format("no sign of life for {} ms", stall_timeout_.count()));
 }
 
 void NbdBackend::overdue() noexcept {
@@ -305,9 +363,9 @@ void check_values(const base::KeyValues &values) {
     const auto most = values.get<std::uint64_t>("max_requests");
     if (most < 1 || most > 1024)
         throw base::Error(EINVAL, "max_requests: {} is not from 1 to 1024", most);
-    if (values.get<std::chrono::milliseconds>("stall_timeout") != std::chrono::seconds(4))
-        throw base::Error(EINVAL, "stall_timeout: not supported yet (only '4s')");
 }
+
+bool can_fence(const base::KeyValues &values) { return !fence_command_of(values).empty(); }
 
 std::unique_ptr<Backend> create(io::Worker &worker, const Settings &settings) {
     return std::make_unique<NbdBackend>(worker, settings);
@@ -319,7 +377,18 @@ constexpr base::Key keys[] = {
     {"io_timeout", base::KeyKind::duration, "30s",
      "A request older than this fails, and the connection is dropped."},
     {"stall_timeout", base::KeyKind::duration, "4s",
-     "A connection with requests that is silent for this long is looked after by a check of its own."},
+     "A connection with requests on which nothing comes for this long, not even the answer to a question of "
+     "our "
+     "own after a quarter of it, is dropped. 0: never."},
+    {"trust_peer_close", base::KeyKind::boolean, "true",
+     "When the server closes the connection, what it did not answer will not be carried out any more. Say "
+     "false "
+     "when a proxy stands between."},
+    {"fence_command", base::KeyKind::text, "",
+     "A shell command that cuts the server off, for the map's ambiguous_writes: fence. It is run when writes "
+     "were "
+     "sent and the connection is lost, with the path's name and the server's address in NBDMPATH_PATH and "
+     "NBDMPATH_ADDRESS; when it ends with status 0 nothing that was sent can be carried out any more."},
     {"connect_timeout", base::KeyKind::duration, "5s",
      "Time for finding, connecting to and negotiating with the server."},
     {"reconnect_delay", base::KeyKind::duration, "1s",
@@ -339,6 +408,7 @@ const Type nbd{.name = "nbd",
                .check_uri = check_uri,
                .cache_identity = cache_identity,
                .check_values = check_values,
-               .create = create};
+               .create = create,
+               .can_fence = can_fence};
 
 } // namespace backend

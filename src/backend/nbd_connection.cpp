@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <libnbd.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace backend {
@@ -76,6 +77,7 @@ void NbdConnection::reset() {
     negotiated_ = broken_ = false;
     under_way_ = 0;
     error_.clear();
+    error_number_ = 0;
     worker_.post(settle_);
 }
 
@@ -97,6 +99,7 @@ void NbdConnection::stop() noexcept {
         nbd_aio_disconnect(handle_, 0); // the polite end, as far as the socket takes it at once
     nbd_close(handle_);                 // answers nothing: only frees
     handle_ = nullptr;
+    under_way_ = 0;
     // After libnbd's own descriptor: Asio trusts this close() to take the registration out of epoll, which
     // happens with the last descriptor of the socket only.
     watch_.close();
@@ -167,7 +170,8 @@ int NbdConnection::issue(Command &command, const Order &order) noexcept {
             return error == 0 ? EINVAL : error;
         note_error();
     }
-    ++under_way_;
+    if (under_way_++ == 0)
+        heard_ = worker_.now();
     return 0;
 }
 
@@ -177,6 +181,7 @@ void NbdConnection::take_answers(int limit) noexcept {
     // One reply a call. libnbd that is told to read and finds nothing never sends again: look first, each
     // time.
     for (; limit > 0 && wants(LIBNBD_AIO_DIRECTION_READ) && has_input(); --limit) {
+        heard_ = worker_.now();
         if (nbd_aio_notify_read(handle_) == -1) {
             note_error();
             break;
@@ -186,6 +191,7 @@ void NbdConnection::take_answers(int limit) noexcept {
 }
 
 void NbdConnection::writable() noexcept {
+    heard_ = worker_.now();
     if (wants(LIBNBD_AIO_DIRECTION_WRITE) && nbd_aio_notify_write(handle_) == -1)
         note_error();
     settle();
@@ -241,8 +247,23 @@ bool NbdConnection::dead() const noexcept {
 }
 
 void NbdConnection::note_error() {
-    if (error_.empty())
-        error_ = readable_error();
+    if (!error_.empty())
+        return;
+    error_ = readable_error();
+    error_number_ = nbd_get_errno();
+}
+
+bool NbdConnection::ended_by_peer() const noexcept {
+    if (error_number_ == ECONNRESET || error_number_ == EPIPE)
+        return true;
+    pollfd socket{.fd = watch_.fd(), .events = POLLRDHUP, .revents = 0};
+    int family = 0;
+    socklen_t length = sizeof family;
+    if (!watch_.open() || ::poll(&socket, 1, 0) != 1 ||
+        ::getsockopt(socket.fd, SOL_SOCKET, SO_DOMAIN, &family, &length) != 0)
+        return false;
+    // Hung up in both directions may also mean that this host gave up: the end of the peer's stream does not.
+    return family == AF_UNIX || (socket.revents & (POLLRDHUP | POLLHUP)) == POLLRDHUP;
 }
 
 bool NbdConnection::read_properties() {

@@ -88,6 +88,13 @@ public:
     /// Takes the answers that lie in the socket now, at most `limit`, and hands them out at once.
     void take_answers(int limit) noexcept;
 
+    /// Whether anything is under way.
+    [[nodiscard]] bool busy() const noexcept { return under_way_ != 0; }
+    /// When the last bytes came or went while something was under way, or when that began.
+    [[nodiscard]] base::TimePoint heard() const noexcept { return heard_; }
+    /// After lost(): it was the server's side that closed the socket, as far as that can be known.
+    [[nodiscard]] bool ended_by_peer() const noexcept;
+
     [[nodiscard]] const NbdAbilities &abilities() const noexcept { return abilities_; }
     [[nodiscard]] const block::Geometry &geometry() const noexcept { return geometry_; }
 
@@ -116,7 +123,9 @@ private:
     bool negotiated_ = false;
     bool broken_ = false;
     std::size_t under_way_ = 0;
+    base::TimePoint heard_{};
     std::string error_;
+    int error_number_ = 0; ///< of error_, as libnbd knew it
     NbdAbilities abilities_;
     block::Geometry geometry_;
 };

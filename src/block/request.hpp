@@ -59,6 +59,15 @@ public:
     std::int64_t held_since_ns = 0;
     std::uint8_t retries = 0;
     std::uint64_t sent_generation = 0; ///< the device's, when it was given the request
+    /// For a map only: the range that is locked for this request (RangeLocks), 0: none; and its place among
+    /// the requests that a path has and that change data.
+    std::uint32_t range_lock = 0;
+    struct Change : base::ListHook {
+        explicit Change(Request &its_request) noexcept
+            : request(its_request) {}
+        Request &request;
+    };
+    Change change{*this};
     /// When a path was given the request; while a map lets it wait for a time, until when.
     std::int64_t started_ns = 0;
     /// For the device at the end only: a word of its own.
@@ -82,6 +91,11 @@ public:
     /// The pointer of the frame that was taken off last: valid inside completed() and until the request is
     /// passed on again.
     [[nodiscard]] void *popped() const noexcept { return frames_[frames_in_use_].pointer; }
+
+    [[nodiscard]] bool changes_data() const noexcept {
+        return operation == Operation::write || operation == Operation::trim ||
+               operation == Operation::write_zeroes;
+    }
 
     /// Hands the request back to the layer above. The request may be gone afterwards.
     void complete(Status status) noexcept {

@@ -43,7 +43,7 @@ constexpr Row local_errors[] = {
 // Semantics reference 4.4, what an NBD server may answer. Whatever else it says means EINVAL.
 constexpr Row nbd_errors[] = {
     path(EIO),
-    path(ESHUTDOWN),
+    {ESHUTDOWN, Status::path_lost(ESHUTDOWN)}, // it does nothing any more
     shortage(ENOMEM),
     target(EPERM, EPERM),
     target(EINVAL, EINVAL),

@@ -10,11 +10,14 @@ namespace block {
 /// What an outcome means to the map (semantics reference 4.3).
 enum class Outcome : std::uint8_t {
     ok,
-    path,         ///< the path is at fault: fail it, replay the request elsewhere
-    path_delayed, ///< as `path`, but the replay waits (resource shortage): at least 100 ms
-    retry,        ///< nobody is at fault: the same path again, as often as `retries` says, then `path`
-    target,       ///< the disk refuses: the client gets `error`, the path stays good
-    pass,         ///< as `target`: not supported, or would block on read-ahead
+    path,      ///< the path is at fault: fail it, replay the request elsewhere
+    path_lost, ///< as `path`, and nobody answered: the request was not sent, or ended with whom it was sent
+               ///< to
+    path_in_doubt, ///< as `path_lost`, but it was sent and may still be carried out, at any time (design D3)
+    path_delayed,  ///< as `path`, but the replay waits (resource shortage): at least 100 ms
+    retry,         ///< nobody is at fault: the same path again, as often as `retries` says, then `path`
+    target,        ///< the disk refuses: the client gets `error`, the path stays good
+    pass,          ///< as `target`: not supported, or would block on read-ahead
 };
 
 /// How a request ended. Eight bytes: it travels in a register.
@@ -36,7 +39,7 @@ struct Status {
 
     [[nodiscard]] bool ok() const noexcept { return outcome == Outcome::ok; }
     [[nodiscard]] bool is_path_error() const noexcept {
-        return outcome == Outcome::path || outcome == Outcome::path_delayed || outcome == Outcome::retry;
+        return outcome != Outcome::ok && outcome != Outcome::target && outcome != Outcome::pass;
     }
     /// How long the next attempt waits after so many.
     [[nodiscard]] std::chrono::milliseconds retry_delay(unsigned attempts) const noexcept;
@@ -44,6 +47,7 @@ struct Status {
 
     static constexpr Status success() noexcept { return {}; }
     static constexpr Status path_error(int error) noexcept { return {Outcome::path, error}; }
+    static constexpr Status path_lost(int error = ENOTCONN) noexcept { return {Outcome::path_lost, error}; }
     static constexpr Status target_error(int error) noexcept { return {Outcome::target, error}; }
     static constexpr Status retry(int error, std::uint8_t times,
                                   std::chrono::milliseconds delay = std::chrono::milliseconds(0)) noexcept {

@@ -65,6 +65,7 @@ struct Path {
 enum class Cache { shared, independent };
 enum class Reinstate { automatic, manual };
 enum class Eio { path, verify };
+enum class AmbiguousWrites { fence, hold, retry, fail };
 enum class Access { shared, exclusive, read_only };
 
 struct Map {
@@ -86,6 +87,10 @@ struct Map {
     std::optional<Cache> cache;                   ///< nothing: decided by the paths (design D4)
     Reinstate reinstate = Reinstate::automatic;
     Eio eio = Eio::path;
+    std::optional<AmbiguousWrites>
+        ambiguous_writes; ///< nothing: fence where a path can, else hold (design D3)
+    std::chrono::milliseconds ambiguous_hold{5000};
+    std::chrono::milliseconds fence_timeout{10'000};
     bool kernel_compat = false;
 
     /// `compat: kernel`, and what it makes the default (design, section 3).
@@ -93,6 +98,7 @@ struct Map {
         kernel_compat = true;
         cache = Cache::shared;
         reinstate = Reinstate::manual;
+        ambiguous_writes = AmbiguousWrites::retry;
     }
 };
 

@@ -22,18 +22,10 @@ struct LaterKey {
 constexpr LaterKey later_keys[] = {
     {"configuration", "metrics", text, ""},
     {"iscsi", "initiator_name", text, ""},
-    {"path", "stall_timeout", duration, "4s"},
     {"path", "secret_file", text, ""},
     {"path", "mutual_secret_file", text, ""},
     {"path", "header_digest", text, ""},
-    {"path", "fence_command", text, ""},
-    {"path", "trust_peer_close", boolean, "true"},
     {"map", "unflushed_limit", size, "64M"},
-    // The defaults by kind of path are fence and hold; until they are in force each of these acts as retry
-    // (the manual says so).
-    {"map", "ambiguous_writes", text, "retry|hold|fence", {"fence", "hold", "retry", "fail"}},
-    {"map", "ambiguous_hold", duration, "5s"},
-    {"map", "fence_timeout", duration, "10s"},
     {"map", "wwid", text, ""},
     {"map", "reservation_key", text, ""},
 };

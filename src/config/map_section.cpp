@@ -68,6 +68,20 @@ private:
             map_.reinstate = *reinstate == "manual" ? Reinstate::manual : Reinstate::automatic;
         if (section_.choice("eio", {"path", "verify"}) == "verify")
             map_.eio = Eio::verify;
+        read_ambiguous_writes();
+    }
+
+    void read_ambiguous_writes() {
+        constexpr std::pair<std::string_view, AmbiguousWrites> words[] = {{"fence", AmbiguousWrites::fence},
+                                                                          {"hold", AmbiguousWrites::hold},
+                                                                          {"retry", AmbiguousWrites::retry},
+                                                                          {"fail", AmbiguousWrites::fail}};
+        if (const auto stated = section_.choice("ambiguous_writes", {"fence", "hold", "retry", "fail"}))
+            for (const auto &[word, meaning] : words)
+                if (*stated == word)
+                    map_.ambiguous_writes = meaning;
+        map_.ambiguous_hold = section_.duration("ambiguous_hold").value_or(map_.ambiguous_hold);
+        map_.fence_timeout = section_.duration("fence_timeout").value_or(map_.fence_timeout);
     }
 
     /// Whom the export is for.

@@ -279,6 +279,10 @@ std::unique_ptr<command::Call::Waiting> MapDirectory::create(const command::NewM
     plan.cache_stated = map.independent_caches.has_value() || map.kernel_compat;
     plan.expected.size = map.size;
     plan.expected.reinstate = !map.kernel_compat;
+    if (map.kernel_compat) {
+        plan.options.ambiguous_writes = multipath::AmbiguousWrites::retry;
+        plan.fences = false;
+    }
     const HomePointer home = add(std::move(plan), false);
     share_memory();
     return std::make_unique<Creation>(*this, home, map.table, std::move(ended));

@@ -30,7 +30,7 @@ MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
     , buffers_(worker, plan_.buffer_memory)
     , map_(worker, plan_.name, plan_.options, paths_, *this)
     , keeper_(worker, map_, plan_.expected, *this)
-    , paths_(worker, plan_.name, plan_.paths, keeper_)
+    , paths_(worker, plan_, keeper_)
     , sessions_(worker, map_, buffers_, plan_.limits,
                 nbd::ExportSessions::DropHeld::to<&multipath::Map::drop_held>(map_))
     , grace_(worker, base::Delegate<>::to<&MapHome::close_paths>(*this))
@@ -122,6 +122,7 @@ command::MapSnapshot MapHome::snapshot() const {
     copy.maximum_block = geometry.maximum_payload;
     copy.held = map_.held();
     copy.held_oldest = std::chrono::duration_cast<std::chrono::milliseconds>(map_.held_oldest());
+    copy.in_doubt = map_.in_doubt();
     copy.independent_caches = map_.options().independent_caches;
     return copy;
 }

@@ -33,6 +33,8 @@ struct MapPlan {
     multipath::MapOptions options{};
     bool cache_stated = false; ///< else whether caches are independent follows from the paths (design D4)
     health::Expected expected{};
+    bool fences = true; ///< paths that can are cut off before their writes in doubt go on (design D3)
+    std::chrono::milliseconds fence_timeout{10'000};
     std::shared_ptr<const PathBook> paths; ///< what tables may name
     std::size_t buffer_memory = 0;         ///< of all maps together: they share it
     nbd::SessionLimits limits{};

@@ -17,11 +17,9 @@ namespace {
 constexpr std::size_t longest_quote = 127;
 }
 
-PathSet::PathSet(io::Worker &worker, const std::string &map, std::shared_ptr<const PathBook> book,
-                 health::PathKeeper &keeper)
+PathSet::PathSet(io::Worker &worker, const MapPlan &plan, health::PathKeeper &keeper)
     : worker_(worker)
-    , map_(map)
-    , book_(std::move(book))
+    , plan_(plan)
     , keeper_(keeper)
     , burial_(base::Delegate<>::to<&PathSet::bury>(*this)) {}
 
@@ -35,19 +33,24 @@ const PathSet::OwnPath *PathSet::find_open(std::string_view name) const noexcept
 multipath::PathDevice PathSet::find(std::string_view name) {
     if (const OwnPath *path = find_open(name))
         return keeper_.judge(*path->backend);
-    return {book_->contains(name) ? &no_device() : nullptr, false, false};
+    return {plan_.paths->contains(name) ? &no_device() : nullptr, false, false};
 }
 
 void PathSet::open(std::span<const std::string> names) {
     for (const std::string &name : names) {
         if (find_open(name) != nullptr)
             continue;
-        const PathPlan &plan = book_->find(name)->second;
-        auto make = [&worker = worker_, &plan] { return plan.type->create(worker, plan.settings); };
+        const PathPlan &plan = plan_.paths->find(name)->second;
+        auto make = [this, &plan] {
+            backend::Settings settings = plan.settings;
+            settings.fences = plan_.fences;
+            settings.fence_timeout = plan_.fence_timeout;
+            return plan.type->create(worker_, settings);
+        };
         OwnPath &path =
             open_.emplace_back(OwnPath{*this, name, std::make_unique<backend::FaultBackend>(worker_, make)});
         for (const backend::FaultSpec &fault : plan.faults) {
-            base::log::warning("{}: path {} has a fault injected: {}", map_, name, fault.text);
+            base::log::warning("{}: path {} has a fault injected: {}", plan_.name, name, fault.text);
             path.backend->add_rule(fault);
         }
         keeper_.add(name, *path.backend);
@@ -67,7 +70,7 @@ backend::FaultBackend &PathSet::require(std::string_view name) const {
     for (const OwnPath &path : open_)
         names.push_back(path.name);
     const std::string_view nearest = base::nearest_word(quote, names);
-    throw base::Error(EINVAL, "map {} has no path '{}'{}", map_, quote,
+    throw base::Error(EINVAL, "map {} has no path '{}'{}", plan_.name, quote,
                       nearest.empty() ? "; 'deps' lists them" : fmt::format("; did you mean '{}'?", nearest));
 }
 

@@ -22,9 +22,8 @@ namespace nbdmpathd {
 /// map's worker.
 class PathSet final : public multipath::DeviceSet {
 public:
-    /// `map`: its name, for messages; it may change, and outlives this.
-    PathSet(io::Worker &worker, const std::string &map, std::shared_ptr<const PathBook> book,
-            health::PathKeeper &keeper);
+    /// `plan`: of the map, whose name may change. It outlives this.
+    PathSet(io::Worker &worker, const MapPlan &plan, health::PathKeeper &keeper);
     /// After close_all() has ended.
     ~PathSet();
 
@@ -68,8 +67,7 @@ private:
     void bury() noexcept;
 
     io::Worker &worker_;
-    const std::string &map_;
-    std::shared_ptr<const PathBook> book_;
+    const MapPlan &plan_;
     health::PathKeeper &keeper_;
     std::list<OwnPath> open_; ///< a list: a closing path is called back at its place
     std::list<OwnPath> closing_;

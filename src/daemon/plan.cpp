@@ -73,6 +73,36 @@ std::unique_ptr<multipath::Table> parse_table(const config::TableCheck &check) {
     return multipath::Table::parse(check.map.table, devices, rules_of(check.map));
 }
 
+/// Design D3.
+void plan_ambiguous_writes(const config::Map &map, MapPlan &plan) {
+    using config::AmbiguousWrites;
+    const AmbiguousWrites word = map.ambiguous_writes.value_or(AmbiguousWrites::hold);
+    plan.fences = !map.ambiguous_writes || word == AmbiguousWrites::fence;
+    plan.fence_timeout = map.fence_timeout;
+    plan.options.ambiguous_hold = map.ambiguous_hold;
+    if (word == AmbiguousWrites::retry)
+        plan.options.ambiguous_writes = multipath::AmbiguousWrites::retry;
+    else if (word == AmbiguousWrites::hold)
+        plan.options.ambiguous_writes = multipath::AmbiguousWrites::hold;
+    else // what is still in doubt after a fence was not cut off
+        plan.options.ambiguous_writes = multipath::AmbiguousWrites::fail;
+}
+
+void check_fences(const config::Map &map, const multipath::Table &table, const PathBook &book,
+                  config::Problems &problems) {
+    if (map.ambiguous_writes != config::AmbiguousWrites::fence)
+        return;
+    for (const std::string &name : path_names(table)) {
+        const PathPlan &path = book.find(name)->second;
+        if (path.type != nullptr && path.type->can_fence != nullptr &&
+            !path.type->can_fence(path.settings.values))
+            problems.add(map.where,
+                         "map {}: ambiguous_writes: fence, but path {} cannot be cut off: give it a "
+                         "fence_command, or say hold",
+                         map.name, name);
+    }
+}
+
 MapPlan plan_map(const config::Map &map, const config::Config &configuration, MapPlan plan,
                  config::Problems &problems) {
     const config::PathNames names(configuration.paths);
@@ -90,6 +120,8 @@ MapPlan plan_map(const config::Map &map, const config::Config &configuration, Ma
     plan.expected.read_only = map.read_only;
     plan.expected.reinstate = map.reinstate == config::Reinstate::automatic;
     plan.policy = plan_policy(map);
+    plan_ambiguous_writes(map, plan);
+    check_fences(map, *table, *plan.paths, problems);
     const std::string conflict = cache_conflict(*table);
     if (plan.options.independent_caches && !map.read_only && !conflict.empty())
         problems.add(map.table_where, "map {}: {}", map.name, conflict);

@@ -24,7 +24,8 @@ struct Compat {
     bool only_requests_fail_paths;     ///< a connection lost while idle leaves its path active
     bool failed_requests_wait_suspend; ///< one that fails while a suspend waits is not sent again before
                                        ///< resume
-    unsigned group_without_groups;     ///< INFO's group number of a table without groups
+    bool repeats_failed_flushes;   ///< a FLUSH or FUA with an error goes to another path; seed: design D10
+    unsigned group_without_groups; ///< INFO's group number of a table without groups
 };
 
 inline constexpr Compat seed{
@@ -44,6 +45,7 @@ inline constexpr Compat seed{
     .timeout_ends_queueing = false,
     .only_requests_fail_paths = false,
     .failed_requests_wait_suspend = false,
+    .repeats_failed_flushes = false,
     .group_without_groups = 1,
 };
 
@@ -64,6 +66,7 @@ inline constexpr Compat kernel{
     .timeout_ends_queueing = true,
     .only_requests_fail_paths = true,
     .failed_requests_wait_suspend = true,
+    .repeats_failed_flushes = true,
     .group_without_groups = 0,
 };
 

@@ -36,6 +36,8 @@ public:
     void flush_all();
     /// Looks for devices that lost what they held; true when this client's writes may be among it.
     bool has_lost(const block::Request &request) noexcept;
+    /// Something that was acknowledged may be lost, on whichever device.
+    void count_loss() noexcept { ++loss_epoch_; }
     [[nodiscard]] std::size_t in_flight() const noexcept { return flushes_in_flight_; }
     /// Whether an acknowledged write awaits a flush.
     [[nodiscard]] bool any() const noexcept { return !dirty_.empty() || flushes_in_flight_ != 0; }

@@ -12,11 +12,6 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto shortage_delay = 100ms; // 4.3 PATH_DELAY
 
-bool changes_data(block::Operation operation) noexcept {
-    return operation == block::Operation::write || operation == block::Operation::trim ||
-           operation == block::Operation::write_zeroes;
-}
-
 } // namespace
 
 Map::Map(base::Scheduler &scheduler, std::string name, MapOptions options, DeviceSet &devices,
@@ -27,6 +22,7 @@ Map::Map(base::Scheduler &scheduler, std::string name, MapOptions options, Devic
     , devices_(devices)
     , observer_(observer)
     , finished_(scheduler)
+    , range_locks_(scheduler, base::Delegate<>::to<&Map::ranges_freed>(*this))
     , dirty_(finished_, base::Delegate<>::to<&Map::go_on_soon>(*this))
     , prober_(*this)
     , eio_verifier_(*this)
@@ -36,9 +32,12 @@ Map::Map(base::Scheduler &scheduler, std::string name, MapOptions options, Devic
     , go_on_(base::Delegate<>::to<&Map::go_on>(*this))
     , tell_ended_(base::Delegate<>::to<&Map::tell_ended>(*this)) {}
 
-Map::~Map() { assert(queue_size_ == 0 && gated_ == 0 && in_flight() == 0 && finished_.empty()); }
+Map::~Map() {
+    assert(queue_size_ == 0 && barred_size_ == 0 && gated_ == 0 && in_flight() == 0 && finished_.empty());
+}
 
 void Map::submit(block::Request &request) noexcept {
+    request.range_lock = 0;
     if (gate_ == Gate::open)
         admit(request);
     else if (shut_down_)
@@ -54,8 +53,7 @@ void Map::admit(block::Request &request) noexcept {
         finished_.add(request, block::Status::target_error(ESHUTDOWN));
     else if (options_.independent_caches && request.operation == block::Operation::flush && dirty_.any())
         dirty_.flush(request);
-    else if (options_.independent_caches && (request.fua || request.operation == block::Operation::flush) &&
-             dirty_.has_lost(request))
+    else if ((request.fua || request.operation == block::Operation::flush) && dirty_.has_lost(request))
         finished_.add(request, block::Status::target_error(EIO));
     else if (live_ == nullptr || map(request, false) == Mapped::error)
         finished_.add(request, block::Status::target_error(EIO));
@@ -63,11 +61,17 @@ void Map::admit(block::Request &request) noexcept {
 
 // 2.1
 Map::Mapped Map::map(block::Request &request, bool was_held) noexcept {
+    if (was_held)
+        --queue_size_;
+    if (range_locks_.any() && range_locks_.bars(request)) {
+        ++barred_size_;
+        note_wait(request);
+        barred_.push_back(request);
+        return Mapped::held;
+    }
     const PriorityGroup *group_before = live_->current_group();
     Path *path = live_->path_for(request.length, scheduler_.now());
     tell_group_change(group_before);
-    if (was_held)
-        --queue_size_;
     if ((path != nullptr && live_->queue_io()) || (path == nullptr && live_->queueing())) {
         hold(request);
         if (!live_->queue_io() || live_->activation_required())
@@ -92,23 +96,28 @@ void Map::send(block::Request &request, Path &path) noexcept {
     ++in_flight_;
     ++path.counters.requests;
     path.counters.bytes += request.length;
+    if (request.changes_data())
+        changes_.push_back(request.change);
     request.push(*this, &path);
     if (handler::Handler *handler = live_->handler(); handler == nullptr || handler->may_send(*path.device))
         path.device->submit(request);
     else
-        finished_.add(request, block::Status::path_error(EIO));
+        finished_.add(request, block::Status::path_lost(EIO));
+}
+
+void Map::note_wait(block::Request &request) const noexcept {
+    if (request.held_since_ns == 0)
+        request.held_since_ns = scheduler_.now().time_since_epoch().count();
 }
 
 void Map::hold(block::Request &request) noexcept {
-    if (request.held_since_ns == 0)
-        request.held_since_ns = scheduler_.now().time_since_epoch().count();
+    note_wait(request);
     held_.push_back(request);
     ++queue_size_;
 }
 
 void Map::wait_in(base::List<block::Request> &list, block::Request &request) noexcept {
-    if (request.held_since_ns == 0)
-        request.held_since_ns = scheduler_.now().time_since_epoch().count();
+    note_wait(request);
     list.push_back(request);
     ++gated_;
 }
@@ -120,7 +129,11 @@ void Map::completed(block::Request &request, block::Status status) noexcept {
     const base::TimePoint started{base::Duration(request.started_ns)};
     --in_flight_;
     path.counters.errors += status.is_path_error() ? 1U : 0U;
-    if (options_.verify_eio && is_in_doubt(request, path, status)) {
+    if (request.changes_data())
+        came_back(request, path, status);
+    if (is_failed_flush(request, status))
+        flush_failed(request, path);
+    else if (options_.verify_eio && is_unverified(request, path, status)) {
         // it is not over
     } else if (status.ok())
         acknowledge(request, path);
@@ -138,7 +151,11 @@ void Map::completed(block::Request &request, block::Status status) noexcept {
 }
 
 void Map::acknowledge(block::Request &request, const Path &path) noexcept {
-    if (options_.independent_caches && changes_data(request.operation)) {
+    if ((request.fua || request.operation == block::Operation::flush) && dirty_.has_lost(request)) {
+        request.complete(block::Status::target_error(EIO)); // D10: found out since it was sent
+        return;
+    }
+    if (options_.independent_caches && request.changes_data()) {
         if (request.fua) {
             // Its own data is stable; what other servers acknowledged must be before this answers (H1).
             dirty_.flush(request, path.device);
@@ -150,7 +167,7 @@ void Map::acknowledge(block::Request &request, const Path &path) noexcept {
 }
 
 // 4.4, `eio: verify`
-bool Map::is_in_doubt(block::Request &request, Path &path, block::Status status) noexcept {
+bool Map::is_unverified(block::Request &request, Path &path, block::Status status) noexcept {
     Path *first = eio_verifier_.any() ? eio_verifier_.first_of(request) : nullptr;
     const bool is_eio = status == block::Status::path_error(EIO) && !shut_down_;
     if (first == nullptr) {
@@ -220,7 +237,8 @@ void Map::requeue(block::Request &request, block::Status status) noexcept {
     if (had_path)
         fail(*static_cast<Path *>(request.popped()));
     const bool ends = !had_path || live_->compat().last_error_ends_request;
-    if (ends && live_->valid_paths() == 0 && !waits_without_path()) {
+    const bool never_again = options_.ambiguous_writes == AmbiguousWrites::fail && may_land(request, status);
+    if (never_again || (ends && live_->valid_paths() == 0 && !waits_without_path())) {
         request.complete(block::Status::target_error(EIO));
         return;
     }
@@ -253,8 +271,7 @@ void Map::send_again(block::Request &request, Path &path, base::Duration wait) n
 
 void Map::delay(block::Request &request, base::Duration wait) noexcept {
     const base::TimePoint due = scheduler_.now() + wait;
-    if (request.held_since_ns == 0)
-        request.held_since_ns = scheduler_.now().time_since_epoch().count();
+    note_wait(request);
     request.started_ns = due.time_since_epoch().count();
     delayed_.push_back(request);
     ++queue_size_;
@@ -307,14 +324,14 @@ void Map::release_delayed() noexcept {
     kick();
 }
 
-std::size_t Map::held() const noexcept { return queue_size_ + gated_; }
+std::size_t Map::held() const noexcept { return queue_size_ + barred_size_ + gated_; }
 
 base::Duration Map::held_oldest() const noexcept {
     std::int64_t oldest = 0;
     const auto look = [&oldest](const block::Request &request) {
         oldest = oldest == 0 ? request.held_since_ns : std::min(oldest, request.held_since_ns);
     };
-    for (const auto *list : {&held_, &delayed_, &pushed_back_, &deferred_})
+    for (const auto *list : {&held_, &delayed_, &barred_, &pushed_back_, &deferred_})
         list->for_each(look);
     return oldest == 0 ? base::Duration::zero()
                        : scheduler_.now().time_since_epoch() - base::Duration(oldest);
@@ -332,8 +349,10 @@ void Map::drop_held(const block::Layer &origin) noexcept {
     };
     drop_from(held_, queue_size_);
     drop_from(delayed_, queue_size_);
+    drop_from(barred_, barred_size_);
     drop_from(pushed_back_, gated_);
     drop_from(deferred_, gated_);
+    lock_what_paths_have(origin);
     if (gate_ == Gate::suspending)
         go_on_soon();
 }
@@ -348,9 +367,9 @@ void Map::shut_down() noexcept {
     no_path_timer_.cancel();
     delay_.cancel();
     const block::Status status = block::Status::target_error(ESHUTDOWN);
-    for (auto *list : {&held_, &delayed_, &pushed_back_, &deferred_})
+    for (auto *list : {&held_, &delayed_, &barred_, &pushed_back_, &deferred_})
         end_all(*list, status);
-    queue_size_ = gated_ = 0;
+    queue_size_ = barred_size_ = gated_ = 0;
     for (auto *tickets : {&operations_, &probes_})
         while (!tickets->empty())
             end(tickets->pop_front(), ESHUTDOWN);

@@ -10,6 +10,7 @@
 #include "multipath/event.hpp"
 #include "multipath/path_statistics.hpp"
 #include "multipath/prober.hpp"
+#include "multipath/range_locks.hpp"
 #include "multipath/table.hpp"
 #include "multipath/ticket.hpp"
 
@@ -22,6 +23,13 @@
 
 namespace multipath {
 
+/// What becomes of a write that a path was given and did not answer (design D3).
+enum class AmbiguousWrites : unsigned char {
+    retry, ///< it is sent again, as dm-multipath does
+    hold,  ///< the same, and newer writes of its range wait for a time
+    fail,  ///< an error, and newer writes of its range wait for a time
+};
+
 struct MapOptions {
     /// Every server has a volatile cache of its own (design D4): a flush goes to all that were written to.
     bool independent_caches = false;
@@ -29,7 +37,9 @@ struct MapOptions {
     std::chrono::milliseconds no_path_timeout{0};
     /// An EIO is the path's fault only when another path can do better, or when it reads no more (4.4).
     bool verify_eio = false;
-    TableRules rules{}; ///< the compatibility among them
+    AmbiguousWrites ambiguous_writes = AmbiguousWrites::hold;
+    std::chrono::milliseconds ambiguous_hold{5000}; ///< how long a write may land that nobody answered
+    TableRules rules{};                             ///< the compatibility among them
 };
 
 /// One multipath device: sends each request to a path of its live table, again to another when the path
@@ -90,7 +100,8 @@ public:
     /// The loss epoch a new client starts with: its FLUSH and FUA fail when something it wrote may have been
     /// lost since.
     [[nodiscard]] std::uint64_t generation() const noexcept override { return dirty_.loss_epoch(); }
-    /// Ends the held requests of one requester with ESHUTDOWN: its client is gone (design D5).
+    /// Ends the held requests of one requester with ESHUTDOWN: its client is gone. What paths have of it
+    /// keeps newer writes of its range waiting (design D5).
     void drop_held(const block::Layer &origin) noexcept;
 
     // Path state, told by who watches the devices. Names no path of the table: nothing happens.
@@ -121,6 +132,8 @@ public:
         return in_flight_ + dirty_.in_flight() + prober_.in_flight() +
                (activation_ && activation_->running() ? 1 : 0);
     }
+    /// Changes of data which a path was given and which may still land (design D3, D5).
+    [[nodiscard]] std::size_t in_doubt() const noexcept { return range_locks_.count(); }
     /// Age of the oldest request that waits; zero when none does.
     [[nodiscard]] base::Duration held_oldest() const noexcept;
     [[nodiscard]] const MapOptions &options() const noexcept { return options_; }
@@ -142,11 +155,12 @@ private:
     void admit(block::Request &request) noexcept;
     Mapped map(block::Request &request, bool was_held) noexcept;
     void send(block::Request &request, Path &path) noexcept;
+    void note_wait(block::Request &request) const noexcept;
     void hold(block::Request &request) noexcept;
     void wait_in(base::List<block::Request> &list, block::Request &request) noexcept;
     void requeue(block::Request &request, block::Status status) noexcept;
     void acknowledge(block::Request &request, const Path &path) noexcept;
-    bool is_in_doubt(block::Request &request, Path &path, block::Status status) noexcept;
+    bool is_unverified(block::Request &request, Path &path, block::Status status) noexcept;
     void verified(block::Request &request, Path &first, bool first_reads, Path &second,
                   bool second_reads) noexcept override;
     [[nodiscard]] Path *other_path(const Path &path) const noexcept;
@@ -156,6 +170,14 @@ private:
     void delay(block::Request &request, base::Duration wait) noexcept;
     void release_delayed() noexcept;
     void end_all(base::List<block::Request> &list, block::Status status) noexcept;
+
+    // map_doubt.cpp: changes of data whose end is not known.
+    void came_back(block::Request &request, const Path &path, block::Status status) noexcept;
+    [[nodiscard]] bool may_land(const block::Request &request, block::Status status) const noexcept;
+    void lock_what_paths_have(const block::Layer &origin) noexcept;
+    [[nodiscard]] bool is_failed_flush(const block::Request &request, block::Status status) const noexcept;
+    void flush_failed(block::Request &request, Path &path) noexcept;
+    void ranges_freed() noexcept;
 
     // map_paths.cpp: what becomes of paths and groups.
     void fail(Path &path) noexcept;
@@ -209,6 +231,10 @@ private:
     std::size_t in_flight_ = 0;
     bool shut_down_ = false;
     block::CompletionQueue finished_;
+    base::List<block::Request::Change> changes_; ///< of data, that paths have
+    RangeLocks range_locks_;
+    base::List<block::Request> barred_; ///< by range_locks_
+    std::size_t barred_size_ = 0;
     mutable DirtyPaths dirty_; ///< generation() makes it notice losses
     Prober prober_;
     EioVerifier eio_verifier_;

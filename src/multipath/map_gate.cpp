@@ -131,7 +131,7 @@ bool Map::is_quiet() noexcept {
         go_on_soon(); // behind what they are about to do
         return false;
     }
-    if (in_flight_ != 0 || queue_size_ != 0 || prober_.in_flight() != 0)
+    if (in_flight_ != 0 || queue_size_ != 0 || barred_size_ != 0 || prober_.in_flight() != 0)
         return false;
     // What the paths of this table hold in their caches must not stay behind with them.
     if (dirty_.any()) {
@@ -148,6 +148,8 @@ void Map::push_back_held() noexcept {
     pushed_back_.take_all(held_);
     delayed_.for_each([](block::Request &request) { request.retries = 0; }); // may go to another table's path
     pushed_back_.take_all(delayed_);
+    gated_ += std::exchange(barred_size_, 0);
+    pushed_back_.take_all(barred_);
 }
 
 void Map::swap_tables() noexcept {

@@ -147,10 +147,9 @@ TEST_CASE("fault: a probability has the same luck for the same seed") {
 TEST_CASE("fault: a wrong word is named, with a right one") {
     CHECK(refusal("eror=EIO") ==
           "unknown word 'eror=EIO', did you mean 'error'? (example: error=EIO op=write count=1)");
-    CHECK(
-        refusal("error=EIOO") ==
-        "'error=EIOO': 'EIOO' is neither the name of an error nor one of path, path_delayed, retry, target, "
-        "pass (example: error=EIO)");
+    CHECK(refusal("error=EIOO") == "'error=EIOO': 'EIOO' is neither the name of an error nor one of path, "
+                                   "path_lost, path_in_doubt, path_delayed, retry, target, "
+                                   "pass (example: error=EIO)");
     CHECK(refusal("error=target:5").find("'5' is neither") != std::string::npos);
     CHECK(refusal("error") == "'error': 'error' needs a value (example: error=EIO)");
     CHECK(refusal("hang=1") == "'hang=1': 'hang' has not a value (example: hang)");

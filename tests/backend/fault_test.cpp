@@ -20,7 +20,7 @@ struct Call {
     block::Request request;
     Status status;
     int completions = 0;
-    [[nodiscard]] bool lost() const { return completions == 1 && status == Status::path_error(ENOTCONN); }
+    [[nodiscard]] bool lost() const { return completions == 1 && status == Status::path_lost(); }
     [[nodiscard]] bool ok() const { return completions == 1 && status.ok(); }
 };
 

@@ -71,6 +71,7 @@ public:
         : loop_(loop) {
         backend::Settings settings{"p", uri, {}};
         settings.values.set("io_timeout", io_timeout);
+        settings.values.set("trust_peer_close", true);
         settings.values.set("stall_timeout", milliseconds(4000));
         settings.values.set("connect_timeout", connect_timeout);
         settings.values.set("reconnect_delay", milliseconds(200));

@@ -54,7 +54,7 @@ TEST_CASE("a killed server fails what is in flight once, and is found again") {
         CHECK(path.downs == 1);
         CHECK(path.device->generation() == 1);
         CHECK_FALSE(path.device->up());
-        CHECK(path.run(Operation::read, 0, 4096) == Status::path_error(ENOTCONN));
+        CHECK(path.run(Operation::read, 0, 4096) == Status::path_lost());
         loop.pass(milliseconds(300));
         CHECK(path.downs == 1);
 
@@ -97,7 +97,7 @@ TEST_CASE("a stopped server is given up after io_timeout and answers nothing twi
     const auto took = base::Clock::now() - sent;
     CHECK(took >= milliseconds(295));
     CHECK(took < milliseconds(300) + slack);
-    CHECK(path.ios.front().status == Status::path_error(ETIMEDOUT));
+    CHECK(path.ios.front().status == Status::path_lost(ETIMEDOUT));
     CHECK(path.why == "no answer for 300 ms");
     server.resume();
     REQUIRE(path.wait_up());

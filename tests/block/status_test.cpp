@@ -60,7 +60,7 @@ TEST_CASE("errors that an NBD server answers are classed as the reference says")
         {28, {Outcome::target, ENOSPC}},
         {75, {Outcome::target, EOVERFLOW}},
         {95, {Outcome::pass, ENOTSUP}},
-        {108, {Outcome::path, ESHUTDOWN}},
+        {108, {Outcome::path_lost, ESHUTDOWN}},
         {2, {Outcome::target, EINVAL}},
         {0x7fffffff, {Outcome::target, EINVAL}},
     };

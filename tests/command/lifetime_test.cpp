@@ -39,7 +39,7 @@ TEST_CASE("create hands on what it is told, and nothing else is stated") {
     Console console;
     CHECK(console.ask({"create", "n", "0", "0", "0", "0"}) == Lines{"OK"});
     CHECK(console.ask({"create", "k", "--size", "1M", "--compat", "kernel", "--cache", "independent",
-                       "--no-path-timeout", "3s", "0 0 0 0"}) == Lines{"OK"});
+                       "--no-path-timeout", "3s", "0", "0", "0", "0"}) == Lines{"OK"});
     REQUIRE(console.maps.created.size() == 2);
     const command::NewMap &plain = console.maps.created[0];
     CHECK(plain.name == "n");

@@ -12,6 +12,7 @@ inline constexpr std::string_view file_schemes[] = {"file"};
 inline constexpr std::string_view nbd_schemes[] = {"nbd", "nbd+unix"};
 inline constexpr base::Key nbd_keys[] = {
     {"io_timeout", base::KeyKind::duration, "30s", ""},
+    {"stall_timeout", base::KeyKind::duration, "4s", ""},
     {"max_requests", base::KeyKind::number, "64", ""},
     {"note", base::KeyKind::text, "", ""},
 };

@@ -34,7 +34,7 @@ public:
         if (holding)
             held_.push_back(request);
         else
-            finished_.add(request, up_ ? answer : block::Status::path_error(ENOTCONN));
+            finished_.add(request, up_ ? answer : block::Status::path_lost());
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return disk; }
     [[nodiscard]] bool up() const noexcept override { return up_; }
@@ -49,7 +49,7 @@ public:
         up_ = false;
         ++losses;
         while (!held_.empty())
-            finished_.add(held_.pop_front(), block::Status::path_error(ENOTCONN));
+            finished_.add(held_.pop_front(), block::Status::path_lost());
         observer_->path_down(*this, "gone");
     }
     void release() {
@@ -66,7 +66,7 @@ public:
     [[nodiscard]] bool opened() const noexcept { return observer_ != nullptr; }
 
     block::Status answer;
-    block::Status answer_at_close = block::Status::path_error(ENOTCONN); ///< to what it holds then
+    block::Status answer_at_close = block::Status::path_lost(); ///< to what it holds then
     std::uint64_t losses = 0;
     std::vector<std::uint64_t> offsets; ///< of the requests it was given
     bool holding = false;

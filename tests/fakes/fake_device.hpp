@@ -41,13 +41,14 @@ public:
     void lose_connection() {
         ++generation_;
         while (!held_.empty())
-            finished_.add(held_.pop_front(), block::Status::path_error(ENOTCONN));
+            finished_.add(held_.pop_front(), lost);
     }
     [[nodiscard]] const std::string &name() const { return name_; }
 
     block::Status answer;
     std::function<block::Status(const block::Request &)> verdict; ///< instead of `answer`, when not holding
     bool holding = false;
+    block::Status lost = block::Status::path_lost(); ///< what a lost connection says
 
 private:
     std::string name_;

@@ -231,11 +231,10 @@ TEST_CASE("a FUA write fails when another path lost what it held") {
 
 TEST_CASE("a flush with nothing unflushed is held and fails over like any request") {
     Rig rig(queueing(T2), independent);
-    rig.break_path("P1");
-    CHECK(rig.io(1, Operation::flush) == "ok");
+    for (const char *name : {"P1", "P2"})
+        rig.device(name).answer = block::Status::path_lost();
+    CHECK(rig.io(1, Operation::flush) == "pending");
     CHECK(rig.order() == "1 flush 2 flush");
-    rig.message("fail_path P2");
-    rig.io_and(1, Operation::flush);
     CHECK(rig.map.held() == 1);
 }
 

@@ -55,6 +55,7 @@ public:
             auto &request = *requests.emplace_back(std::make_unique<block::Request>());
             request.operation = operation;
             request.fua = fua;
+            request.offset = offset;
             request.length = operation == block::Operation::flush ? 0 : 4096;
             request.loss_epoch = client_epoch;
             request.push(*this, reinterpret_cast<void *>(results.size()));
@@ -124,6 +125,7 @@ public:
     std::string last_error;
     std::vector<std::string> unreachable; ///< paths that find() reports as not usable
     std::uint64_t client_epoch = 0;
+    std::uint64_t offset = 0; ///< of the requests to come, of 4096 bytes each
     bool client_gone = false;
 
 private:

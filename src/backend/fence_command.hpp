@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/scheduler.hpp"
+#include "io/fd_watch.hpp"
+
+#include <string>
+#include <sys/types.h>
+
+namespace backend {
+
+/// Runs the command that a user gave for cutting a server off (design D3): when it has ended with status 0,
+/// nothing that was sent to the server can be carried out any more. A shell of its own runs it, beside the
+/// loop, with the server's output going where ours goes.
+class FenceCommand {
+public:
+    /// `path` and `address` are told to the command as NBDMPATH_PATH and NBDMPATH_ADDRESS. `ended` is called
+    /// from the loop: true, the server is cut off; false, the command failed or took longer than `timeout`.
+    FenceCommand(io::Worker &worker, std::string command, std::string path, std::string address,
+                 base::Duration timeout, base::Delegate<bool> ended);
+    ~FenceCommand();
+
+    /// Not while one is running.
+    void start() noexcept;
+    /// Kills what is running; `ended` is not called.
+    void cancel() noexcept;
+    [[nodiscard]] bool running() const noexcept { return child_ > 0; }
+
+private:
+    bool spawn() noexcept;
+    void exited() noexcept;
+    void timed_out() noexcept;
+    void no_child() noexcept;
+    int reap(int flags) noexcept;
+
+    io::Worker &worker_;
+    const std::string command_;
+    const std::string path_;
+    const std::string address_;
+    const base::Duration timeout_;
+    const base::Delegate<bool> ended_;
+    pid_t child_ = -1;
+    io::FdWatch watch_; ///< of the child
+    base::Timer limit_;
+    base::Task no_child_;
+};
+
+} // namespace backend

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/scheduler.hpp"
+#include "block/request.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace multipath {
+
+/// Ranges of the disk that newer writes, trims and zeroes stay out of (design D3, D5): a path was given a
+/// change of them whose end nobody knows, so that it may land over what comes later. Reads may pass, and so
+/// may the same change on another path: it is the same data. Locks outlive the client and the table. On the
+/// map's worker.
+class RangeLocks {
+public:
+    /// `freed`: called from the loop when a lock has ended.
+    RangeLocks(base::Scheduler &scheduler, base::Delegate<> freed) noexcept;
+
+    /// The cheap question.
+    [[nodiscard]] bool any() const noexcept { return !locks_.empty(); }
+    [[nodiscard]] std::size_t count() const noexcept { return locks_.size(); }
+    /// Whether the request would change a range that is locked for another one.
+    [[nodiscard]] bool bars(const block::Request &request) const noexcept;
+
+    /// What the request changes may land during this time. Marks the request (Request::range_lock).
+    void lock(block::Request &request, base::Duration time);
+    /// A path has the request, whose client is gone: locked until ended(), and as long as that says.
+    void lock_until_end(block::Request &request);
+    /// The path gave back a marked request: `time` more, if it may still land.
+    void ended(const block::Request &request, base::Duration time = {}) noexcept;
+
+private:
+    struct Lock {
+        std::uint32_t id;
+        bool at_path; ///< until ended()
+        std::uint64_t begin;
+        std::uint64_t end;
+        base::TimePoint until;
+    };
+    Lock &lock_of(block::Request &request);
+    void arm() noexcept;
+    void expire() noexcept;
+
+    base::Scheduler &scheduler_;
+    base::Delegate<> freed_;
+    base::Timer expiry_;
+    std::vector<Lock> locks_;
+    std::uint32_t last_id_ = 0;
+};
+
+} // namespace multipath
