@@ -69,7 +69,7 @@ Path *Table::path_for(std::uint64_t length, base::TimePoint now) noexcept {
 }
 
 void Table::choose_for_worker(base::TimePoint now) noexcept {
-    if (current_path_ == nullptr && (!compat_.asks_selector_each_time || valid_paths_ == 0))
+    if (current_path_ == nullptr && (!compat_.asks_selector_each_time || valid_paths_ == 0 || queue_io_))
         choose(0, now);
 }
 

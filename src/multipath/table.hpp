@@ -74,7 +74,7 @@ public:
     /// The path for the next request of `length` bytes, nullptr when there is none (2.1 steps 3 and 4).
     Path *path_for(std::uint64_t length, base::TimePoint now) noexcept;
     /// What the worker does before it sends held requests (2.4 step 2); where each request asks the selector
-    /// anyhow, only to find that no path is left.
+    /// anyhow, only to find that no path is left, or a group to activate in place of one that is gone.
     void choose_for_worker(base::TimePoint now) noexcept;
     /// The path for a pass-through request (2.16): the current one, else a new choice.
     Path *path_for_passing(base::TimePoint now) noexcept;

@@ -228,6 +228,21 @@ TEST_CASE("a group that is chosen while another is being activated has its round
     CHECK(rig.results_since(0) == "ok ok");
 }
 
+TEST_CASE("a group that is taken away before its round begins leaves nobody waiting") {
+    for (const multipath::Compat *compat : {&multipath::seed, &multipath::kernel}) {
+        for (const std::vector<std::string> &words :
+             {std::vector<std::string>{"disable_group", "1"}, {"fail_path", "P1"}}) {
+            HandlerRig rig("0 1 scripted 2 1 round-robin 0 1 1 P1 1 round-robin 0 1 1 P2 1", *compat);
+            rig.submit(1);
+            rig.map.message(words);
+            rig.scheduler.run();
+            CHECK(rig.rounds() == "2");
+            rig.say_all(Result::ok);
+            CHECK(rig.results_since(0) == "ok");
+        }
+    }
+}
+
 TEST_CASE("paths that fail during the delay count as offlined") {
     HandlerRig rig;
     rig.io_and(1);

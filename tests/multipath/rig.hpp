@@ -49,8 +49,8 @@ public:
     }
     void warning(std::string_view text) noexcept override { warnings.emplace_back(text); }
 
-    /// `count` requests started and left alone.
-    void io_and(int count, block::Operation operation = block::Operation::read, bool fua = false) {
+    /// `count` requests, and no task runs yet.
+    void submit(int count, block::Operation operation = block::Operation::read, bool fua = false) {
         for (int i = 0; i < count; ++i) {
             auto &request = *requests.emplace_back(std::make_unique<block::Request>());
             request.operation = operation;
@@ -62,6 +62,10 @@ public:
             results.emplace_back("pending");
             map.submit(request);
         }
+    }
+    /// `count` requests started and left alone.
+    void io_and(int count, block::Operation operation = block::Operation::read, bool fua = false) {
+        submit(count, operation, fua);
         scheduler.run();
     }
     /// `count` requests one after the other; their results in a row.
