@@ -87,6 +87,8 @@ private:
     void settle_lines();
     [[nodiscard]] std::string expected_info() const;
     [[nodiscard]] unsigned queue_size() const;
+    /// Whether a request is in the map, and nobody can tell where.
+    [[nodiscard]] bool any_unsure() const;
 
     [[nodiscard]] bool waits_without_path() const noexcept {
         return paths.queueing || gate.suspending_noflush();

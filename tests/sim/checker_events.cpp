@@ -70,7 +70,7 @@ void Checker::event(const multipath::Event &event) noexcept {
         gate.resumed();
     } else if (event.action == "NO_PATH_TIMEOUT") {
         paths.no_path_timeout();
-    } else if (!paths.delay_over(line) || !story.take(line)) {
+    } else if (!(paths.delay_over(line) || paths.gets_no_other()) || !story.take(line)) {
         verdict_.fail("'{}' was told, expected was {}", line, story.next());
     }
 }
@@ -114,8 +114,8 @@ void Checker::gate_opens() noexcept {
     for (Io *io : open_ios_) {
         const bool was_gated = io->line == Io::Line::pushed_back || io->line == Io::Line::deferred ||
                                (io->line == Io::Line::delayed && gate.noflush());
-        if (gate.noflush())
-            io->due = base::TimePoint{};
+        if (gate.noflush() || io->line == Io::Line::pushed_back)
+            io->due = base::TimePoint{}; // the suspend was pause enough
         if (io->where == Io::Where::with_map && was_gated)
             // It goes to a path, or with a round of flushes.
             io->line =
@@ -181,7 +181,9 @@ void Checker::activation_ends(PathsModel::Entry &entry, handler::Result result) 
     const multipath::Path *current = map_->live_table()->current_path();
     const bool was_current = current != nullptr && current->group->number == entry.group + 1 &&
                              current->name == device_name(entry.device);
-    const bool quiet = shut_down_ || (closed() && queue_size() == 0);
+    std::optional<bool> quiet = shut_down_ || (closed() && queue_size() == 0);
+    if (*quiet && !shut_down_ && any_unsure())
+        quiet.reset();
     paths.activation_ends(entry, result, was_current, quiet);
 }
 

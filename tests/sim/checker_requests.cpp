@@ -122,7 +122,8 @@ void Checker::check_turn(const Io &io) {
         // It may have ended already, with the news of a loss.
         const bool knows_loss = setup_.options.independent_caches && other->makes_stable();
         const bool any_order = !io.came_late && (io.failed_late || other->failed_late);
-        if (other->line == io.line && other->batch == io.batch && !knows_loss && !any_order) {
+        const bool ends = knows_loss || !other->client->alive;
+        if (other->line == io.line && other->batch == io.batch && !ends && !any_order) {
             verdict_.fail("request {} was sent before {}, which waits longer", io.id, other->id);
             return;
         }

@@ -65,6 +65,11 @@ unsigned Checker::queue_size() const {
     }));
 }
 
+bool Checker::any_unsure() const {
+    return std::ranges::any_of(open_ios_,
+                               [](const Io *io) { return io->waits() && io->line == Io::Line::unsure; });
+}
+
 void Checker::check_waiting() {
     const bool may_wait = (paths.valid_paths() == 0 && paths.queueing) || paths.activations() != 0;
     std::size_t waiting = 0;
@@ -117,10 +122,8 @@ void Checker::check_paths() {
         verdict_.fail("the map is {}suspended", map_->suspended() ? "" : "not ");
     if (map_->has_inactive_table() != gate.inactive.has_value())
         verdict_.fail("there is {} inactive table", map_->has_inactive_table() ? "an" : "no");
-    const bool unsure = std::ranges::any_of(open_ios_, [](const Io *io) {
-        return io->where == Io::Where::with_map && io->line == Io::Line::unsure;
-    });
-    if (const std::string info = map_->info_text(), expected = expected_info(); !unsure && info != expected)
+    if (const std::string info = map_->info_text(), expected = expected_info();
+        !any_unsure() && info != expected)
         verdict_.fail("status '{}' instead of '{}'", info, expected);
     if (table.queueing() != paths.queueing || table.queueing_after_resume() != paths.saved_queueing)
         verdict_.fail("queueing is {}, after resume {}, instead of {}, {}", table.queueing(),
@@ -143,9 +146,7 @@ void Checker::check_in_flight() {
         at_devices + own_flushes_ + probe_reads_ + (paths.activations() != 0 ? 1 : 0);
     if (map_->in_flight() != in_flight)
         verdict_.fail("{} in flight instead of {}", map_->in_flight(), in_flight);
-    const bool any_unsure = std::ranges::any_of(
-        open_ios_, [](const Io *io) { return io->waits() && io->line == Io::Line::unsure; });
-    if (gate.state == GateModel::State::suspending && in_flight == 0 && queue_size() == 0 && !any_unsure)
+    if (gate.state == GateModel::State::suspending && in_flight == 0 && queue_size() == 0 && !any_unsure())
         verdict_.fail("the suspend does not end");
     if (gate.state == GateModel::State::suspended && gate.about_to_swap() && paths.activations() == 0)
         verdict_.fail("the resume does not end");

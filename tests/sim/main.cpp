@@ -18,7 +18,7 @@ constexpr const char *usage =
     R"(usage: simulate [--seed N] [--runs N] [--random] [--actions TEXT] [--no-shrink]
   --seed N        the first seed (1)
   --runs N        how many seeds, one after the other (1; 0: for ever)
-  --random        the same number of seeds again, from a random one on
+  --random        from a random seed on
   --actions TEXT  these instead of the seed's own
   --no-shrink     print the failing run as it is
   --trace         tell what happens; with --no-shrink
@@ -119,10 +119,11 @@ int main(int, char **words) {
         // The sanitizers' runs look for other things, and are slow.
         if (std::getenv("NBDMPATH_SANITIZED") != nullptr)
             options.runs = (options.runs + 9) / 10;
-        int result = run(options.seed, options.runs, options.shrinks);
-        if (result == 0 && options.random)
-            result = run(std::random_device{}() * std::uint64_t{1000000}, options.runs, options.shrinks);
-        return result;
+        if (options.random)
+            options.seed = std::random_device{}() * std::uint64_t{1000000};
+        fmt::print("{} runs from seed {} on\n", options.runs, options.seed);
+        std::fflush(stdout);
+        return run(options.seed, options.runs, options.shrinks);
     } catch (const base::Error &error) {
         fmt::print(stderr, "simulate: {}\n", error.what());
         return 2;

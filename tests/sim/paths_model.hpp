@@ -71,12 +71,14 @@ public:
     // Activation (rounds_model.cpp).
     /// The handler was asked to activate the device.
     Entry *activation_asked(unsigned device);
-    /// `quiet`: a suspend waits for this alone.
-    void activation_ends(Entry &entry, handler::Result result, bool was_current, bool quiet);
+    /// `quiet`: a suspend waits for this alone; nothing: nobody can tell.
+    void activation_ends(Entry &entry, handler::Result result, bool was_current, std::optional<bool> quiet);
     /// `go_on`: a round that is due begins at once.
     void activation_ended(bool go_on);
     /// Whether that line is the end of an attempt whose path failed during the delay.
     bool delay_over(std::string_view line);
+    /// Whether a path that asked for another attempt, and perhaps does not get it, fails now.
+    bool gets_no_other();
     [[nodiscard]] unsigned activations() const noexcept;
     void expect_all_asked();
     /// Whether a round has begun, or a path that came back is to be activated.
@@ -102,6 +104,7 @@ private:
     [[nodiscard]] bool has_path(unsigned group) const noexcept;
     [[nodiscard]] std::optional<unsigned> choice() const noexcept;
     void forget_group() noexcept;
+    void gets_another(bool delayed) noexcept;
     void begin_round();
     void end_delay();
 
@@ -111,6 +114,8 @@ private:
     const multipath::MapOptions &options_;
     const multipath::Map *map_ = nullptr;
     std::vector<Entry *> to_be_asked_;
+    Entry *in_doubt_ = nullptr; ///< the path whose attempt ends and may have another
+    bool doubt_delays_ = false;
     bool delays_round_ = false;
     bool timed_out_ = false;
     bool shut_down_ = false;

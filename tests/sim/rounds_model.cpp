@@ -50,6 +50,9 @@ void PathsModel::end_delay() {
                 activation_ends(entry, handler::Result::offlined, false, false);
         }
     }
+    // Nobody was asked, so nobody will tell of the end.
+    if (activations() == 0 && !activation_required)
+        queue_io = false; // R10
 }
 
 bool PathsModel::delay_over(std::string_view line) {
@@ -60,6 +63,8 @@ bool PathsModel::delay_over(std::string_view line) {
 }
 
 PathsModel::Entry *PathsModel::activation_asked(unsigned device) {
+    if (std::exchange(in_doubt_, nullptr) != nullptr)
+        gets_another(doubt_delays_);
     catch_up();
     if (to_be_asked_.empty() && round_due == scheduler_.now())
         end_delay();
@@ -73,7 +78,8 @@ PathsModel::Entry *PathsModel::activation_asked(unsigned device) {
     return entry;
 }
 
-void PathsModel::activation_ends(Entry &entry, handler::Result result, bool was_current, bool quiet) {
+void PathsModel::activation_ends(Entry &entry, handler::Result result, bool was_current,
+                                 std::optional<bool> quiet) {
     using handler::Result;
     catch_up();
     entry.activating = false;
@@ -81,9 +87,14 @@ void PathsModel::activation_ends(Entry &entry, handler::Result result, bool was_
         fmt::format("PG_INIT result={} path={}", handler::name_of(result), device_name(entry.device)));
     const bool again = result == Result::retry || result == Result::immediate_retry ||
                        result == Result::resource_unavailable;
-    if (again && !quiet && rounds <= spec.retries) {
-        activation_required = true;
-        delays_round_ |= result == Result::retry; // R8
+    const bool delayed = result == Result::retry; // R8
+    if (again && rounds <= spec.retries && !quiet) {
+        in_doubt_ = &entry;
+        doubt_delays_ = delayed;
+        return;
+    }
+    if (again && rounds <= spec.retries && !*quiet) {
+        gets_another(delayed);
     } else if (result == Result::temporarily_busy) {
         current.reset(); // not held back by a probe (R41)
         groups[entry.group].bypassed = true;
@@ -97,7 +108,24 @@ void PathsModel::activation_ends(Entry &entry, handler::Result result, bool was_
         groups[entry.group].bypassed = false;
 }
 
+void PathsModel::gets_another(bool delayed) noexcept {
+    activation_required = true;
+    delays_round_ |= delayed;
+}
+
+bool PathsModel::gets_no_other() {
+    Entry *entry = std::exchange(in_doubt_, nullptr);
+    if (entry == nullptr)
+        return false;
+    fail(*entry);
+    if (!activation_required)
+        groups[entry->group].bypassed = false;
+    return true;
+}
+
 void PathsModel::activation_ended(bool go_on) {
+    if (std::exchange(in_doubt_, nullptr) != nullptr)
+        gets_another(doubt_delays_);
     catch_up();
     if (activations() != 0)
         return;
