@@ -130,3 +130,29 @@ TEST_CASE("a write of a client that is gone is not tried on another path") {
     CHECK(rig.results_since(0) == "ESHUTDOWN");
     CHECK(rig.order().empty());
 }
+
+TEST_CASE("a request that both paths failed, and neither reads, waits for a path") {
+    VerifyRig rig(queueing("0 0 1 1 round-robin 0 2 1 P1 1 P2 1"));
+    rig.break_path("P1");
+    rig.break_path("P2");
+    CHECK(rig.io(1) == "pending");
+    CHECK(rig.status() == "2 1 0 0 1 1 E 0 2 0 P1 F 1 P2 F 1");
+    rig.repair_path("P2");
+    rig.message("reinstate_path P2");
+    CHECK(rig.results_since(0) == "ok");
+}
+
+TEST_CASE("what a client leaves in doubt when it goes ends with the doubt") {
+    VerifyRig rig;
+    rig.break_path("P1");
+    rig.break_path("P2");
+    rig.device("P2").holding = true;
+    rig.io_and(1, block::Operation::write);
+    rig.drop_client();
+    rig.order();
+    rig.device("P2").release();
+    rig.scheduler.run();
+    CHECK(rig.results_since(0) == "ESHUTDOWN");
+    CHECK(rig.order() == "1 2"); // the reads that tell who is at fault
+    CHECK(rig.status().find("P1 F 1 P2 F 1 P3 A 0") != std::string::npos);
+}

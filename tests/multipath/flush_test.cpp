@@ -246,6 +246,16 @@ TEST_CASE("over a shared device a flush goes to one path") {
     CHECK(rig.order() == "2 flush");
 }
 
+TEST_CASE("caches that turn out to be independent are flushed, each, once") {
+    Rig rig("0 0 1 1 round-robin 0 3 1 P1 1 P2 1 P3 1");
+    rig.message("fail_path P2");
+    rig.map.make_caches_independent();
+    rig.map.make_caches_independent();
+    CHECK(rig.map.options().independent_caches);
+    CHECK(rig.io(1, Operation::flush) == "ok");
+    CHECK(rig.order() == "1 flush 3 flush");
+}
+
 TEST_CASE("over a shared device a lost path hurts no flush") {
     Rig rig(T4);
     rig.io(2, Operation::write);

@@ -259,6 +259,21 @@ TEST_CASE("a map without a live table fails requests, and its first resume needs
     multipath::Ticket ticket(base::Delegate<int>{});
     CHECK_THROWS_AS(map.resume(ticket), base::Error);
     CHECK_FALSE(map.has_live_table());
+    map.path_lost(rig.device("P1"));
+    map.path_answers(rig.device("P1"));
+    CHECK_FALSE(map.wants_back(rig.device("P1")));
+    CHECK(rig.events.empty());
+}
+
+TEST_CASE("a map uses the devices of both its tables") {
+    GateRig rig(T1);
+    CHECK(rig.map.uses(rig.device("P1")));
+    CHECK_FALSE(rig.map.uses(rig.device("P2")));
+    rig.map.load(T2);
+    CHECK(rig.map.uses(rig.device("P2")));
+    CHECK_FALSE(rig.map.uses(rig.device("P3")));
+    rig.map.clear();
+    CHECK_FALSE(rig.map.uses(rig.device("P2")));
 }
 
 TEST_CASE(

@@ -115,6 +115,7 @@ TEST_CASE("the first error in reading order is the one reported") {
     CHECK(parse("0 0 5 1 bogus 0 1 1 P1 1") == "unknown path selector type");
     CHECK(parse("0 0 1 1 round-robin 0 0 x") == "invalid number of paths");
     CHECK(parse("0 0 1 1 round-robin 0 1 1 no-such x") == "error getting device");
+    CHECK(parse("0 0 1 1 historical-service-time 1 1024 1 1 P1 1") == "path selector constructor failed");
     CHECK(parse("0 0 1 1 round-robin 0 2 1 P1 x") == "round-robin ps: invalid repeat count");
     CHECK(parse("0 0 7 1 round-robin 0 1 1 P1 1 round-robin") == "not enough priority group arguments");
 }
