@@ -94,6 +94,8 @@ private:
         return paths.queueing || gate.suspending_noflush();
     }
     [[nodiscard]] bool hopeless() const noexcept { return paths.valid_paths() == 0 && !waits_without_path(); }
+    /// A round that is due begins as soon as the one before it has ended.
+    [[nodiscard]] bool rounds_go_on() const { return !shut_down_ && (!closed() || queue_size() != 0); }
     [[nodiscard]] bool closed() const noexcept { return gate.state != GateModel::State::open; }
 
     Verdict &verdict_;

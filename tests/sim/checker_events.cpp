@@ -70,7 +70,7 @@ void Checker::event(const multipath::Event &event) noexcept {
         gate.resumed();
     } else if (event.action == "NO_PATH_TIMEOUT") {
         paths.no_path_timeout();
-    } else if (!(paths.delay_over(line) || paths.gets_no_other()) || !story.take(line)) {
+    } else if (!(paths.delay_over(line, rounds_go_on()) || paths.gets_no_other()) || !story.take(line)) {
         verdict_.fail("'{}' was told, expected was {}", line, story.next());
     }
 }
@@ -188,7 +188,7 @@ void Checker::activation_ends(PathsModel::Entry &entry, handler::Result result) 
 }
 
 void Checker::activation_ended() {
-    paths.activation_ended(!shut_down_ && (!closed() || queue_size() != 0));
+    paths.activation_ended(rounds_go_on());
     end();
 }
 

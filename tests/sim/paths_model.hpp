@@ -76,7 +76,8 @@ public:
     /// `go_on`: a round that is due begins at once.
     void activation_ended(bool go_on);
     /// Whether that line is the end of an attempt whose path failed during the delay.
-    bool delay_over(std::string_view line);
+    /// `go_on` as below.
+    bool delay_over(std::string_view line, bool go_on);
     /// Whether a path that asked for another attempt, and perhaps does not get it, fails now.
     bool gets_no_other();
     [[nodiscard]] unsigned activations() const noexcept;
@@ -106,7 +107,7 @@ private:
     void forget_group() noexcept;
     void gets_another(bool delayed) noexcept;
     void begin_round();
-    void end_delay();
+    void end_delay(bool go_on);
 
     Verdict &verdict_;
     Story &story_;

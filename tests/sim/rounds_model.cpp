@@ -38,7 +38,7 @@ void PathsModel::begin_round() {
             scheduler_.now() + (spec.delay_msecs < 0 ? 2000ms : std::chrono::milliseconds(spec.delay_msecs));
 }
 
-void PathsModel::end_delay() {
+void PathsModel::end_delay(bool go_on) {
     round_due.reset();
     for (Group &group : groups) {
         for (Entry &entry : group.paths) {
@@ -50,15 +50,19 @@ void PathsModel::end_delay() {
                 activation_ends(entry, handler::Result::offlined, false, false);
         }
     }
-    // Nobody was asked, so nobody will tell of the end.
-    if (activations() == 0 && !activation_required)
+    if (activations() != 0)
+        return;
+    // Nobody was asked, so nobody will tell of the end. What is due then may find no path, and is not seen.
+    if (activation_required && go_on && (!current || !has_path(*current)))
+        begin_round();
+    if (!activation_required)
         queue_io = false; // R10
 }
 
-bool PathsModel::delay_over(std::string_view line) {
+bool PathsModel::delay_over(std::string_view line, bool go_on) {
     if (round_due != scheduler_.now() || !line.starts_with("PG_INIT result=DEV_OFFLINED"))
         return false;
-    end_delay();
+    end_delay(go_on);
     return true;
 }
 
@@ -67,7 +71,7 @@ PathsModel::Entry *PathsModel::activation_asked(unsigned device) {
         gets_another(doubt_delays_);
     catch_up();
     if (to_be_asked_.empty() && round_due == scheduler_.now())
-        end_delay();
+        end_delay(false);
     const auto asked = std::ranges::find(to_be_asked_, device, &Entry::device);
     if (asked == to_be_asked_.end()) {
         verdict_.fail("{} was activated without a reason", device_name(device));
