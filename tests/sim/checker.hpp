@@ -5,7 +5,9 @@
 #include "gate_model.hpp"
 #include "path_device.hpp"
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace sim {
@@ -52,7 +54,7 @@ public:
     std::vector<std::unique_ptr<GateModel::Waiter>> waiters;
 
 private:
-    enum class Fate { none, done, stays, same_path };
+    enum class Fate { none, done, stays, same_path, other_path };
 
     // checker_events.cpp
     void event(const multipath::Event &event) noexcept override;
@@ -70,12 +72,17 @@ private:
     void io_ended(Io &io, block::Status status) noexcept override;
     void check_sent(Io &io, PathDevice &device);
     void check_turn(const Io &io);
-    void delivering_own(PathDevice &device, const block::Request &request, block::Status status);
+    void delivering_own(PathDevice &device, block::Request &request, block::Status status);
     Fate fate_of(Io &io, block::Status status);
     Fate requeue(Io &io, block::Status status);
     void check_result(const Io &io, block::Status status);
     void wait(Io &io, Io::Line line);
     void leave_line(Io &io);
+
+    // checker_doubts.cpp
+    std::optional<Fate> fate_in_doubt(Io &io, block::Status status);
+    void doubt_read_sent(const PathDevice &device, block::Request &request);
+    bool doubt_read_ends(const PathDevice &device, block::Request &request, block::Status status);
 
     // checker_step.cpp
     void check_invariants();
@@ -119,6 +126,8 @@ private:
     bool shut_down_ = false;
     Io *delivered_io_ = nullptr;
     Fate fate_ = Fate::none;
+    const PathsModel::Entry *other_path_ = nullptr; ///< where Fate::other_path leads
+    std::map<const block::Request *, Io *> doubt_reads_;
 };
 
 } // namespace sim

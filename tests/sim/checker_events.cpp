@@ -82,7 +82,8 @@ void Checker::check_quiet() {
     for (const Io *io : open_ios_) {
         const bool before_gate = io->line == Io::Line::pushed_back || io->line == Io::Line::deferred ||
                                  io->line == Io::Line::unsure || gate.noflush();
-        if (io->where != Io::Where::with_map || (io->waits() && !before_gate))
+        if (io->where != Io::Where::with_map || io->line == Io::Line::in_doubt ||
+            (io->waits() && !before_gate))
             verdict_.fail("suspended, and request {} is not before the gate", io->id);
     }
     if (setup_.options.independent_caches && disk_.dirty())

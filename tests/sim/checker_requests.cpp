@@ -73,6 +73,8 @@ void Checker::sent(PathDevice &device, block::Request &request) noexcept {
         check_sent(*io, device);
     else if (request.operation == block::Operation::flush)
         ++own_flushes_;
+    else if (delivered_io_ != nullptr && delivered_io_->line == Io::Line::in_doubt)
+        doubt_read_sent(device, request);
     else if (probed_group_)
         ++probe_reads_;
     else
@@ -90,6 +92,11 @@ void Checker::check_sent(Io &io, PathDevice &device) {
         if (io.device != device.number)
             verdict_.fail("request {} was to be tried again on {}", io.id, device_name(io.device));
         ++io.tries_there;
+    } else if (fate_ == Fate::other_path && delivered_io_ == &io) {
+        if (other_path_->device != device.number)
+            verdict_.fail("request {} was to be tried on {}", io.id, device_name(other_path_->device));
+        io.group = other_path_->group;
+        io.tries_there = 0;
     } else {
         const PathsModel::Entry *entry = paths.current ? paths.find(*paths.current, device.number) : nullptr;
         if (entry == nullptr || !entry->active)
@@ -146,7 +153,9 @@ void Checker::delivering(PathDevice &device, block::Request &request, block::Sta
     fate_ = fate_of(*io, status);
 }
 
-void Checker::delivering_own(PathDevice &device, const block::Request &request, block::Status status) {
+void Checker::delivering_own(PathDevice &device, block::Request &request, block::Status status) {
+    if (doubt_read_ends(device, request, status))
+        return;
     if (request.operation == block::Operation::flush) {
         --own_flushes_;
         return;
@@ -162,6 +171,9 @@ void Checker::delivering_own(PathDevice &device, const block::Request &request, 
 }
 
 Checker::Fate Checker::fate_of(Io &io, block::Status status) {
+    if (setup_.options.verify_eio)
+        if (const auto fate = fate_in_doubt(io, status))
+            return *fate;
     if (status.ok()) {
         if (!setup_.options.independent_caches || !io.changes_data() || !io.asked_fua)
             return Fate::done;
@@ -211,7 +223,7 @@ void Checker::delivered() noexcept {
             verdict_.fail("request {} did not {} after its path answered {}", io->id,
                           fate_ == Fate::done    ? "end"
                           : fate_ == Fate::stays ? "stay with the map"
-                                                 : "go to the same path",
+                                                 : "go to the right path",
                           io->answer.error);
     }
     delivered_io_ = nullptr;

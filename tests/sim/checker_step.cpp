@@ -43,7 +43,7 @@ void Checker::check_invariants() {
 void Checker::settle_lines() {
     line_is_sure_ = true;
     for (Io *io : open_ios_) {
-        if (io->where != Io::Where::with_map || io->line == Io::Line::covered)
+        if (!io->waits())
             continue;
         if (io->line == Io::Line::delayed && io->due <= scheduler_.now())
             io->line = Io::Line::held;
@@ -142,8 +142,11 @@ void Checker::check_paths() {
 void Checker::check_in_flight() {
     const auto at_devices = static_cast<std::size_t>(
         std::ranges::count_if(open_ios_, [](const Io *io) { return io->where == Io::Where::at_device; }));
+    const auto in_doubt = static_cast<std::size_t>(std::ranges::count_if(open_ios_, [](const Io *io) {
+        return io->where == Io::Where::with_map && io->line == Io::Line::in_doubt;
+    }));
     const std::size_t in_flight =
-        at_devices + own_flushes_ + probe_reads_ + (paths.activations() != 0 ? 1 : 0);
+        at_devices + in_doubt + own_flushes_ + probe_reads_ + (paths.activations() != 0 ? 1 : 0);
     if (map_->in_flight() != in_flight)
         verdict_.fail("{} in flight instead of {}", map_->in_flight(), in_flight);
     if (gate.state == GateModel::State::suspending && in_flight == 0 && queue_size() == 0 && !any_unsure())

@@ -6,6 +6,7 @@
 #include "setup.hpp"
 
 #include <array>
+#include <optional>
 
 namespace sim {
 
@@ -43,8 +44,16 @@ private:
 /// A request of a client, with what is known about where it is.
 struct Io final : block::Request {
     enum class Where { with_map, at_device, done };
-    /// Of what waits in the map. `covered`: it waits for a round of flushes. `unsure`: not foreseen.
-    enum class Line { held, delayed, pushed_back, deferred, covered, unsure };
+    /// Of what waits in the map. `covered`: it waits for a round of flushes; `in_doubt`: for two paths to be
+    /// read; `unsure`: not foreseen.
+    enum class Line { held, delayed, pushed_back, deferred, covered, in_doubt, unsure };
+    /// The path that said EIO first.
+    struct Doubted {
+        unsigned group;
+        unsigned device;
+        bool fails = false; ///< it reads no more
+        bool second_fails = false;
+    };
 
     unsigned id = 0;
     Client *client = nullptr;
@@ -66,8 +75,11 @@ struct Io final : block::Request {
     unsigned tries_there = 0; ///< answers "again" since it came to that path
     bool answered = false;    ///< `answer` is a device's
     block::Status answer;
+    std::optional<Doubted> doubted{};
 
-    [[nodiscard]] bool waits() const noexcept { return where == Where::with_map && line != Line::covered; }
+    [[nodiscard]] bool waits() const noexcept {
+        return where == Where::with_map && line != Line::covered && line != Line::in_doubt;
+    }
     [[nodiscard]] bool is_flush() const noexcept { return asked == block::Operation::flush; }
     [[nodiscard]] bool changes_data() const noexcept {
         return asked == block::Operation::write || asked == block::Operation::trim ||

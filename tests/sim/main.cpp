@@ -64,10 +64,11 @@ Options parse(char **words) {
 void describe(const sim::Failure &failure, const std::vector<sim::Action> &actions) {
     const sim::Setup setup(failure.seed);
     fmt::print("seed {} fails: {}\n", failure.seed, failure.text);
-    fmt::print("on compat: {}, cache: {}, no_path_timeout: {} ms, table: {}\n",
+    fmt::print("on compat: {}, cache: {}, eio: {}, no_path_timeout: {} ms, table: {}\n",
                setup.options.rules.compat == &multipath::kernel ? "kernel" : "seed",
                setup.options.independent_caches ? "independent" : "shared",
-               setup.options.no_path_timeout.count(), setup.table.text());
+               setup.options.verify_eio ? "verify" : "path", setup.options.no_path_timeout.count(),
+               setup.table.text());
     for (const sim::Action &action : actions)
         if (action.kind == sim::Kind::load)
             fmt::print("load:{}: {}\n", action.numbers[0], sim::random_table(action.numbers[0]).text());

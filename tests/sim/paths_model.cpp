@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "paths_model.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace sim {
@@ -72,6 +73,22 @@ PathsModel::Entry *PathsModel::find(unsigned group, unsigned device) {
         for (Entry &entry : groups[group].paths)
             if (entry.device == device)
                 return &entry;
+    return nullptr;
+}
+
+PathsModel::Entry *PathsModel::other_than(unsigned group, unsigned device) {
+    const auto find_in = [device](Group &in) {
+        const auto found = std::ranges::find_if(
+            in.paths, [device](const Entry &entry) { return entry.active && entry.device != device; });
+        return found == in.paths.end() ? nullptr : &*found;
+    };
+    if (Entry *entry = find_in(groups[group]))
+        return entry;
+    if (spec.handler || options_.independent_caches)
+        return nullptr;
+    for (Group &each : groups)
+        if (Entry *entry = each.bypassed ? nullptr : find_in(each))
+            return entry;
     return nullptr;
 }
 

@@ -59,6 +59,8 @@ public:
                     visit(entry);
     }
     Entry *find(unsigned group, unsigned device);
+    /// The path to ask about an EIO of that one (4.4).
+    Entry *other_than(unsigned group, unsigned device);
 
     // Queueing.
     void set_queueing(bool on);

@@ -90,6 +90,7 @@ Setup::Setup(std::uint64_t seed) {
     starts_by_resume = random.one_in(4);
     ends_by_shutdown = random.one_in(5);
     length = 20 + random.below(100);
+    options.verify_eio = random.one_in(3);
 }
 
 } // namespace sim
