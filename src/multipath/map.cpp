@@ -101,8 +101,8 @@ void Map::send(block::Request &request, Path &path) noexcept {
     request.push(*this, &path);
     if (handler::Handler *handler = live_->handler(); handler == nullptr || handler->may_send(*path.device))
         path.device->submit(request);
-    else
-        finished_.add(request, block::Status::path_lost(EIO));
+    else // not EIO, which would put the disk in doubt
+        finished_.add(request, block::Status::path_lost(ENOLINK));
 }
 
 void Map::note_wait(block::Request &request) const noexcept {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `eio: verify` (semantics reference 4.4): is it the path or the disk that answers EIO?
+#include "fakes/scripted_handler.hpp"
 #include "gate_rig.hpp"
 
 #include <doctest/doctest.h>
@@ -155,4 +156,16 @@ TEST_CASE("what a client leaves in doubt when it goes ends with the doubt") {
     CHECK(rig.results_since(0) == "ESHUTDOWN");
     CHECK(rig.order() == "1 2"); // the reads that tell who is at fault
     CHECK(rig.status().find("P1 F 1 P2 F 1 P3 A 0") != std::string::npos);
+}
+
+TEST_CASE("paths that the hardware handler lets send nothing are no two that say EIO") {
+    fakes::HandlerScript script;
+    GateRig rig("0 1 scripted 1 1 round-robin 0 3 1 P1 1 P2 1 P3 1",
+                {.verify_eio = true, .rules = {&multipath::seed, &fakes::HandlerScript::find}});
+    script.lets_send = [&rig](const block::Device &device) { return &device == &rig.device("P3"); };
+    rig.io_and(1);
+    script.answer_all(handler::Result::ok);
+    rig.scheduler.run();
+    CHECK(rig.results_since(0) == "ok");
+    CHECK(rig.status().substr(12) == "A 0 3 0 P1 F 1 P2 F 1 P3 A 0");
 }
