@@ -176,6 +176,7 @@ bool Map::is_unverified(block::Request &request, Path &path, block::Status statu
         if (other == nullptr)
             return false;
         eio_verifier_.doubt(request, path);
+        request.retries = 0;
         send(request, *other);
         return true;
     }

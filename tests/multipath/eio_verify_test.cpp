@@ -169,3 +169,16 @@ TEST_CASE("paths that the hardware handler lets send nothing are no two that say
     CHECK(rig.results_since(0) == "ok");
     CHECK(rig.status().substr(12) == "A 0 3 0 P1 F 1 P2 F 1 P3 A 0");
 }
+
+TEST_CASE("the other path may ask for as many tries as any") {
+    VerifyRig rig;
+    const auto says_after_three_tries = [](block::Status status) {
+        return [status, tries = 3](const block::Request &) mutable {
+            return tries-- > 0 ? block::Status(block::Outcome::retry, EINTR) : status;
+        };
+    };
+    rig.device("P1").verdict = says_after_three_tries(block::Status::path_error(EIO));
+    rig.device("P2").verdict = says_after_three_tries(block::Status::success());
+    CHECK(rig.io(1) == "ok");
+    CHECK(rig.order() == "1 1 1 1 2 2 2 2");
+}
