@@ -20,7 +20,7 @@ struct Row {
 constexpr Row rows[] = {
     {Kind::io, "io", 60, {3, 10, 16, 4, 8}},             // client, operation, block, blocks, flags
     {Kind::leave, "leave", 2, {3}},                      // client: dies, another takes its place
-    {Kind::answer, "answer", 14, {5, 12, 6, 4, 2}},      // device, answer, delay, how often, carried out
+    {Kind::answer, "answer", 14, {5, 12, 6, 8, 2}},      // device, answer, delay, how often, carried out
     {Kind::hang, "hang", 5, {5}},                        // device
     {Kind::release, "release", 8, {5}},                  // device
     {Kind::die, "die", 5, {5, 3, 2}},                    // device, told at once (0: not), carried out
@@ -39,6 +39,7 @@ constexpr Row rows[] = {
     {Kind::probe, "probe", 4, {}},                       //
     {Kind::pass, "pass", 3, {}},                         //
     {Kind::activation, "activation", 10, {5, 18, 6, 4}}, // device, result, delay, how often
+    {Kind::refuse, "refuse", 3, {5, 2}},                 // device, on
     {Kind::rename, "rename", 1, {}},                     //
     {Kind::advance, "advance", 25, {10}},                // delay
 };

@@ -32,6 +32,7 @@ enum class Kind : unsigned char {
     probe,
     pass,
     activation,
+    refuse,
     rename,
     advance,
 };

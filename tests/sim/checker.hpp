@@ -37,6 +37,8 @@ public:
     PathsModel::Entry *activation_asked(unsigned device);
     void activation_ends(PathsModel::Entry &entry, handler::Result result);
     void activation_ended();
+    /// What the handler says when it is asked.
+    bool may_send(const PathDevice &device);
     void shut_down();
 
     /// After each step. `settled`: no task is left to run; then everything can be checked.
@@ -50,6 +52,7 @@ public:
     PathsModel paths;
     GateModel gate;
     std::array<bool, devices> barred{};
+    std::array<bool, devices> refusing{}; ///< the handler lets nothing go there
     std::array<PathDevice *, devices> path_devices{};
     std::vector<std::unique_ptr<GateModel::Waiter>> waiters;
 
@@ -70,7 +73,7 @@ private:
     void delivering(PathDevice &device, block::Request &request, block::Status status) noexcept override;
     void delivered() noexcept override;
     void io_ended(Io &io, block::Status status) noexcept override;
-    void check_sent(Io &io, PathDevice &device);
+    void check_sent(Io &io, const PathDevice &device);
     void check_turn(const Io &io);
     void delivering_own(PathDevice &device, block::Request &request, block::Status status);
     Fate fate_of(Io &io, block::Status status);
@@ -83,6 +86,10 @@ private:
     std::optional<Fate> fate_in_doubt(Io &io, block::Status status);
     void doubt_read_sent(const PathDevice &device, block::Request &request);
     bool doubt_read_ends(const PathDevice &device, block::Request &request, block::Status status);
+
+    // checker_refusals.cpp
+    void catch_up_refusals();
+    void refusal_ends();
 
     // checker_step.cpp
     void check_invariants();
@@ -126,6 +133,7 @@ private:
     bool shut_down_ = false;
     Io *delivered_io_ = nullptr;
     Fate fate_ = Fate::none;
+    std::deque<Io *> refused_;                      ///< by the handler, in order
     const PathsModel::Entry *other_path_ = nullptr; ///< where Fate::other_path leads
     std::map<const block::Request *, Io *> doubt_reads_;
 };

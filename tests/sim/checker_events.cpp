@@ -38,6 +38,9 @@ void Checker::begin() {
         last_hopeless_ = stamp_;
     ++stamp_;
     paths.catch_up();
+    catch_up_refusals();
+    delivered_io_ = nullptr;
+    fate_ = Fate::none;
 }
 
 void Checker::end() {
@@ -50,6 +53,7 @@ void Checker::end() {
 
 void Checker::event(const multipath::Event &event) noexcept {
     ++stamp_;
+    catch_up_refusals();
     story.count(event);
     const std::string line =
         event.details.empty() ? std::string(event.action) : fmt::format("{} {}", event.action, event.details);

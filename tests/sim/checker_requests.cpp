@@ -65,6 +65,7 @@ void Checker::submitted(Io &io) {
 void Checker::sent(PathDevice &device, block::Request &request) noexcept {
     ++stamp_;
     paths.catch_up();
+    catch_up_refusals();
     if (gate.state == GateModel::State::suspended)
         verdict_.fail("{} got a request while the map is suspended", device_name(device.number));
     Io *io = io_of(request);
@@ -81,7 +82,7 @@ void Checker::sent(PathDevice &device, block::Request &request) noexcept {
         verdict_.fail("{} was probed, and nobody asked for it", device_name(device.number));
 }
 
-void Checker::check_sent(Io &io, PathDevice &device) {
+void Checker::check_sent(Io &io, const PathDevice &device) {
     if (!io.unchanged())
         verdict_.fail("request {} is not what the client sent", io.id);
     if (io.where != Io::Where::with_map)
@@ -233,6 +234,7 @@ void Checker::delivered() noexcept {
 
 void Checker::io_ended(Io &io, block::Status status) noexcept {
     ++stamp_;
+    catch_up_refusals();
     verdict_.note("    {} ends: {}", io.id, status.error);
     if (io.where == Io::Where::done)
         verdict_.fail("request {} ended twice", io.id);

@@ -17,6 +17,8 @@ void Checker::step_over(bool settled) {
     begin();
     end();
     paths.expect_all_asked();
+    if (!refused_.empty())
+        verdict_.fail("request {} was refused, and that is all", refused_.front()->id);
     settle_lines();
     check_waiting();
     check_paths();

@@ -77,6 +77,22 @@ struct Io final : block::Request {
     block::Status answer;
     std::optional<Doubted> doubted{};
 
+    /// The client sends it; from now on the last frame of a request that is with a path can be told.
+    void prepare() noexcept {
+        struct Nobody final : block::Layer {
+            void completed(block::Request &, block::Status) noexcept override {}
+        };
+        static Nobody nobody;
+        push(*client);
+        push(nobody);
+        push(nobody, &nobody);
+        mark_ = &nobody;
+        complete({});
+        complete({});
+    }
+    /// Or so close to it that it comes back as if it had been.
+    [[nodiscard]] bool is_with_path() const noexcept { return popped() == mark_; }
+
     [[nodiscard]] bool waits() const noexcept {
         return where == Where::with_map && line != Line::covered && line != Line::in_doubt;
     }
@@ -92,6 +108,9 @@ struct Io final : block::Request {
                length == std::uint64_t{block_count} * block_size &&
                data == reinterpret_cast<const std::byte *>(words.data());
     }
+
+private:
+    const void *mark_ = nullptr;
 };
 
 inline void Client::completed(block::Request &request, block::Status status) noexcept {

@@ -16,6 +16,9 @@ World::World(Verdict &verdict, std::uint64_t seed)
     , setup_(seed)
     , disk_(verdict, setup_.options.independent_caches)
     , checker_(verdict, scheduler_, setup_, disk_) {
+    handler_.lets_send = [this](const block::Device &device) {
+        return checker_.may_send(static_cast<const PathDevice &>(device));
+    };
     handler_.asked = [this](const fakes::HandlerScript::Waiting &asked) { activate(asked); };
     for (unsigned i = 0; i < devices; ++i) {
         devices_.push_back(std::make_unique<PathDevice>(i, scheduler_, disk_, checker_));
@@ -123,6 +126,9 @@ void World::apply(const Action &action) {
         return pass();
     case Kind::activation:
         return script_activation(action);
+    case Kind::refuse:
+        checker_.refusing[n[0]] = n[1] != 0;
+        return;
     case Kind::rename:
         return rename();
     case Kind::advance:
@@ -157,6 +163,7 @@ void World::expect_all_to_end() {
 void World::repair() {
     for (unsigned i = 0; i < devices; ++i) {
         results_[i].clear();
+        checker_.refusing[i] = false;
         bar(i, false);
         if (!devices_[i]->alive())
             revive(i, false);

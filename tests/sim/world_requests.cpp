@@ -48,7 +48,7 @@ void World::send(Client &client, Operation operation, unsigned first, unsigned c
     if (operation == Operation::write)
         io.words.fill(io.id);
     io.loss_epoch = client.epoch;
-    io.push(client);
+    io.prepare();
     checker_.submitting(io);
     map_->submit(io);
     checker_.submitted(io);
