@@ -62,6 +62,17 @@ MUTATIONS = [
     ('drop_held forgets what was deferred', 'map.cpp', '    drop_from(deferred_, gated_);\n', ''),
     ('read-ahead waits for the resume', 'map.cpp', 'request.operation == block::Operation::cache)\n        finished_',
      'false)\n        finished_'),
+    ('the handler is not asked', 'map.cpp', 'handler == nullptr || handler->may_send(*path.device)', 'true'),
+    ('a refused request says EIO', 'map.cpp', 'path_error(ENOLINK)', 'path_error(EIO)'),
+    # An EIO in doubt.
+    ('an EIO of one path alone fails none', 'map.cpp', '        fail(*first); // the', '        (void)first; // the'),
+    ('a doubt asks the same device again', 'map.cpp', 'other->device != path.device', 'other.get() != &path'),
+    ('an EIO to a dead client is doubted', 'map.cpp', 'is_eio && !request.origin()->abandoned() ?', 'is_eio ?'),
+    ('a path in doubt that reads no more stays', 'map.cpp', '    if (!second_reads)\n        fail(second);\n',
+     '    (void)second_reads;\n'),
+    ('a doubt goes to another cache', 'map.cpp', 'live_->handler() != nullptr || options_.independent_caches)\n        return',
+     'live_->handler() != nullptr)\n        return'),
+    ('tries on one path count on the one that is asked', 'map.cpp', '        request.retries = 0;\n        send', '        send'),
     # Suspend and resume.
     ('queueing is not restored at resume', 'map_gate.cpp', '        live_->resume_queueing();', '        (void)live_;'),
     ('a second suspend saves queueing again', 'table.hpp', 'void suspend_queueing() noexcept { queue_if_no_path_ = false; }',
