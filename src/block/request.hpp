@@ -97,6 +97,9 @@ public:
                operation == Operation::write_zeroes;
     }
 
+    /// A FLUSH, or with FUA.
+    [[nodiscard]] bool makes_stable() const noexcept { return fua || operation == Operation::flush; }
+
     /// Hands the request back to the layer above. The request may be gone afterwards.
     void complete(Status status) noexcept {
         assert(frames_in_use_ > 0 && !linked());

@@ -53,7 +53,7 @@ void Map::admit(block::Request &request) noexcept {
         finished_.add(request, block::Status::target_error(ESHUTDOWN));
     else if (options_.independent_caches && request.operation == block::Operation::flush && dirty_.any())
         dirty_.flush(request);
-    else if ((request.fua || request.operation == block::Operation::flush) && dirty_.has_lost(request))
+    else if (request.makes_stable() && dirty_.has_lost(request))
         finished_.add(request, block::Status::target_error(EIO));
     else if (live_ == nullptr || map(request, false) == Mapped::error)
         finished_.add(request, block::Status::target_error(EIO));
@@ -151,10 +151,6 @@ void Map::completed(block::Request &request, block::Status status) noexcept {
 }
 
 void Map::acknowledge(block::Request &request, const Path &path) noexcept {
-    if ((request.fua || request.operation == block::Operation::flush) && dirty_.has_lost(request)) {
-        request.complete(block::Status::target_error(EIO)); // D10: found out since it was sent
-        return;
-    }
     if (options_.independent_caches && request.changes_data()) {
         if (request.fua) {
             // Its own data is stable; what other servers acknowledged must be before this answers (H1).
@@ -163,7 +159,8 @@ void Map::acknowledge(block::Request &request, const Path &path) noexcept {
         }
         dirty_.wrote(*path.device, request.sent_generation);
     }
-    request.complete(block::Status::success());
+    const bool lost = request.makes_stable() && dirty_.has_lost(request); // since it was sent (D10)
+    request.complete(lost ? block::Status::target_error(EIO) : block::Status::success());
 }
 
 // 4.4, `eio: verify`

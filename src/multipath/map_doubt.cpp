@@ -45,8 +45,7 @@ void Map::ranges_freed() noexcept {
 
 /// The path has said so itself, as opposed to being lost: what its cache held may be gone.
 bool Map::is_failed_flush(const block::Request &request, block::Status status) const noexcept {
-    return status.outcome == block::Outcome::path &&
-           (request.operation == block::Operation::flush || request.fua) &&
+    return status.outcome == block::Outcome::path && request.makes_stable() &&
            !(live_ && live_->compat().repeats_failed_flushes);
 }
 

@@ -76,6 +76,7 @@ private:
     void check_sent(Io &io, const PathDevice &device);
     void check_turn(const Io &io);
     void delivering_own(PathDevice &device, block::Request &request, block::Status status);
+    [[nodiscard]] bool is_failed_flush(const Io &io, block::Status status) const;
     Fate fate_of(Io &io, block::Status status);
     Fate requeue(Io &io, block::Status status);
     void check_result(const Io &io, block::Status status);
@@ -124,6 +125,7 @@ private:
     unsigned batch_ = 0;
     bool line_is_sure_ = true; ///< the step in which the gate closed is over
     Stamp stamp_ = 0;
+    Stamp flush_failed_ = 0; ///< last
     Stamp last_hopeless_ = 0;
     std::size_t held_before_ = 0;
     unsigned own_flushes_ = 0;

@@ -37,7 +37,7 @@ void Checker::refusal_ends() {
     Io &io = *refused_.front();
     refused_.pop_front();
     io.where = Io::Where::with_map;
-    io.answer = block::Status::path_error(ENOLINK);
+    io.answer = block::Status::path_lost(ENOLINK);
     delivered_io_ = &io;
     fate_ = fate_of(io, io.answer);
     if (hopeless())

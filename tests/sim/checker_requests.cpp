@@ -128,7 +128,8 @@ void Checker::check_turn(const Io &io) {
         if (other == &io)
             return;
         // It may have ended already, with the news of a loss.
-        const bool knows_loss = setup_.options.independent_caches && other->makes_stable();
+        const bool knows_loss =
+            other->makes_stable() && (setup_.options.independent_caches || flush_failed_ != 0);
         const bool any_order = !io.came_late && (io.failed_late || other->failed_late);
         const bool ends = knows_loss || !other->client->alive;
         if (other->line == io.line && other->batch == io.batch && !ends && !any_order) {
@@ -171,7 +172,18 @@ void Checker::delivering_own(PathDevice &device, block::Request &request, block:
     }
 }
 
+/// A path has said so itself, and no other one may make it good (design D10).
+bool Checker::is_failed_flush(const Io &io, block::Status status) const {
+    return status.outcome == block::Outcome::path && io.makes_stable() && !paths.kernel();
+}
+
 Checker::Fate Checker::fate_of(Io &io, block::Status status) {
+    if (is_failed_flush(io, status)) {
+        if (PathsModel::Entry *entry = paths.find(io.group, io.device); entry != nullptr)
+            paths.fail(*entry);
+        flush_failed_ = ++stamp_;
+        return Fate::done;
+    }
     if (setup_.options.verify_eio)
         if (const auto fate = fate_in_doubt(io, status))
             return *fate;
@@ -258,6 +270,8 @@ void Checker::check_result(const Io &io, block::Status status) {
     if (status.ok()) {
         if (!path_said_it && !(io.is_flush() && setup_.options.independent_caches))
             verdict_.fail("request {} succeeded, and no path has done it", io.id);
+        if (io.makes_stable() && flush_failed_ > io.client->connected && io.submitted > flush_failed_)
+            verdict_.fail("request {} succeeded after a flush had failed (D10)", io.id);
         if (io.makes_stable() && io.client->heard_of_loss != 0 && io.submitted > io.client->heard_of_loss)
             verdict_.fail("request {} succeeded after its client was told of a loss (D10)", io.id);
     } else if (status.error == ESHUTDOWN) {
@@ -265,8 +279,9 @@ void Checker::check_result(const Io &io, block::Status status) {
             verdict_.fail("request {} ended as if at shutdown", io.id);
     } else if (status.error == EIO && !path_said_it) {
         const bool no_path = hopeless() || last_hopeless_ >= io.submitted || gate.unsure();
-        const bool lost =
-            setup_.options.independent_caches && io.makes_stable() && disk_.lost_since(io.client->connected);
+        const bool lost = io.makes_stable() &&
+                          (flush_failed_ > io.client->connected ||
+                           (setup_.options.independent_caches && disk_.lost_since(io.client->connected)));
         if (!no_path && !lost && !(io.asked == block::Operation::cache && io.line == Io::Line::covered))
             verdict_.fail("request {} failed without a reason", io.id);
         if (lost && !no_path && io.client->heard_of_loss == 0)

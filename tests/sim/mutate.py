@@ -63,7 +63,7 @@ MUTATIONS = [
     ('read-ahead waits for the resume', 'map.cpp', 'request.operation == block::Operation::cache)\n        finished_',
      'false)\n        finished_'),
     ('the handler is not asked', 'map.cpp', 'handler == nullptr || handler->may_send(*path.device)', 'true'),
-    ('a refused request says EIO', 'map.cpp', 'path_error(ENOLINK)', 'path_error(EIO)'),
+    ('a refused request says EIO', 'map.cpp', 'path_lost(ENOLINK)', 'path_error(EIO)'),
     # An EIO in doubt.
     ('an EIO of one path alone fails none', 'map.cpp', '        fail(*first); // the', '        (void)first; // the'),
     ('a doubt asks the same device again', 'map.cpp', 'other->device != path.device', 'other.get() != &path'),

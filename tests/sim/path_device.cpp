@@ -41,7 +41,7 @@ void PathDevice::submit(block::Request &request) noexcept {
     observer_.sent(*this, request);
     Answer answer;
     if (!alive_) {
-        answer.status = block::Status::path_error(ENOTCONN);
+        answer.status = block::Status::path_lost();
     } else if (!answers_.empty()) {
         answer = answers_.front();
         answers_.pop_front();
@@ -112,7 +112,7 @@ void PathDevice::die(bool carried_out) noexcept {
             continue;
         if (carried_out && !taken->carried_out)
             carry_out(*taken);
-        taken->answer.status = block::Status::path_error(ENOTCONN);
+        taken->answer.status = block::Status::path_lost();
         finish(*taken);
     }
     disk_.lose(number, observer_.stamp());

@@ -91,6 +91,7 @@ Setup::Setup(std::uint64_t seed) {
     ends_by_shutdown = random.one_in(5);
     length = 20 + random.below(100);
     options.verify_eio = random.one_in(3);
+    options.ambiguous_writes = multipath::AmbiguousWrites::retry;
 }
 
 } // namespace sim
