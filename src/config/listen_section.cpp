@@ -121,8 +121,11 @@ public:
 
 private:
     void read_item(Section &section, std::vector<Listener> &listeners) {
-        const Node *nodes[] = {section.find("unix"), section.find("tcp"), section.find("vsock")};
-        if (std::ranges::count(nodes, nullptr) != 2) {
+        const Node *unix_node = section.find("unix");
+        const Node *tcp_node = section.find("tcp");
+        const Node *vsock_node = section.find("vsock");
+        const int given = (unix_node != nullptr) + (tcp_node != nullptr) + (vsock_node != nullptr);
+        if (given != 1) {
             // What is no mapping has been reported already.
             if (section.node().kind == Node::Kind::mapping || section.node().kind == Node::Kind::empty)
                 reading_.problem(section.node(), "{}: an entry needs one of 'unix', 'tcp' and 'vsock'",
@@ -130,12 +133,17 @@ private:
             return;
         }
         Listener listener;
-        listener.where = reading_.where(**std::ranges::find_if(nodes, [](auto *node) { return node; }));
         bool valid = false;
-        if (nodes[0] != nullptr)
+        if (unix_node != nullptr) {
+            listener.where = reading_.where(*unix_node);
             valid = read_unix(section, listener);
-        else
-            valid = nodes[1] != nullptr ? read_tcp(section, listener) : read_vsock(section, listener);
+        } else if (tcp_node != nullptr) {
+            listener.where = reading_.where(*tcp_node);
+            valid = read_tcp(section, listener);
+        } else {
+            listener.where = reading_.where(*vsock_node);
+            valid = read_vsock(section, listener);
+        }
         read_file_keys(section, listener);
         if (!loopback_only_)
             read_tls(section, listener);
