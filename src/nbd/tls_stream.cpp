@@ -20,6 +20,8 @@ namespace {
 constexpr std::size_t record_size = 16384;
 // As much is encrypted before it is sent: one system call for several records.
 constexpr std::size_t most_at_once = 16 * record_size;
+// Less where there is little to send: the peer decrypts the beginning while we encrypt the end.
+constexpr std::size_t least_at_once = 2 * record_size;
 constexpr std::size_t room_for_records = most_at_once + most_at_once / 16;
 
 /// One thread encrypts for one connection at a time.
@@ -196,9 +198,9 @@ ssize_t TlsStream::send(std::span<const iovec> pieces) noexcept {
     std::vector<std::byte> &sink = shared_sink();
     sink.clear();
     sink_ = &sink;
-    const ssize_t taken = write_some(pieces);
-    sink_ = &unsent_;
     std::size_t sent = 0;
+    const ssize_t taken = write_some(pieces, sent);
+    sink_ = &unsent_;
     if (taken < 0 || !send_front(fd_, sink, sent)) {
         broken_ = true;
         errno = EPIPE;
@@ -213,18 +215,22 @@ ssize_t TlsStream::send(std::span<const iovec> pieces) noexcept {
     return -1;
 }
 
-// Encrypts what there is room for. Small pieces are put together: a record each would cost more than the
-// copy.
-ssize_t TlsStream::write_some(std::span<const iovec> pieces) noexcept {
+// Encrypts what there is room for, and begins to send it. Small pieces are put together: a record each would
+// cost more than the copy.
+ssize_t TlsStream::write_some(std::span<const iovec> pieces, std::size_t &sent) noexcept {
     std::array<std::byte, record_size> record;
     std::size_t filled = 0;
     std::size_t total = 0;
-    const auto write = [this, &total](const std::byte *bytes, std::size_t length) {
+    std::size_t asked = 0;
+    for (const iovec &piece : pieces)
+        asked += piece.iov_len;
+    const std::size_t enough = std::clamp(asked / 4, least_at_once, most_at_once);
+    const auto write = [this, enough, &total, &sent](const std::byte *bytes, std::size_t length) {
         std::size_t written = 0;
         ::ERR_clear_error();
         const bool done = ::SSL_write_ex(connection_, bytes, length, &written) == 1;
         total += written;
-        return done;
+        return done && (sink_->size() - sent < enough || send_front(fd_, *sink_, sent));
     };
     for (const iovec &piece : pieces) {
         const auto *bytes = static_cast<const std::byte *>(piece.iov_base);

@@ -53,7 +53,7 @@ public:
 private:
     struct Transport;
     bool flush() noexcept;
-    ssize_t write_some(std::span<const iovec> pieces) noexcept;
+    ssize_t write_some(std::span<const iovec> pieces, std::size_t &sent) noexcept;
 
     // Kept by the connection: keys are looked up in it, and a reload replaces the server's own.
     std::shared_ptr<const TlsCredentials> credentials_;
