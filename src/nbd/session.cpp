@@ -19,6 +19,8 @@ constexpr std::size_t largest_chunk = std::size_t{256} << 10;
 constexpr std::size_t most_extents = 4096;
 // As much as the processor's nearer caches hold.
 constexpr std::size_t most_read_at_once = std::size_t{256} << 10;
+// So that the replies to several large writes leave together, and wake the client once.
+constexpr unsigned receives_per_turn = 4;
 } // namespace
 
 Session::Session(ExportSessions &owner, Connection connection, std::uint64_t loss_epoch)
@@ -116,13 +118,21 @@ void Session::take_requests(std::size_t bytes_to_leave) noexcept {
 void Session::wait_for_more() noexcept {
     input_.settle();
     if (!paused_) {
-        // One block a turn: what is there already waits for the next one.
         if (input_.filled())
-            owner_.worker().at_end_of_turn(read_task_);
+            read_on();
         else
             read();
     }
     expect_progress();
+}
+
+// More is there. After this turn's share it waits for the next one: others want to be served, too.
+void Session::read_on() noexcept {
+    ++receives_in_a_row_;
+    if (receives_in_a_row_ % receives_per_turn == 0)
+        owner_.worker().at_end_of_turn(read_task_);
+    else
+        owner_.worker().post(read_task_);
 }
 
 bool Session::has_room() const noexcept {

@@ -13,8 +13,8 @@ namespace nbd {
 
 /// One client in the transmission phase: requests in, to the device, replies out. Lives on the export's home
 /// worker, owned by ExportSessions, which is told by ended() when the last request is back and the socket
-/// closed. Reads at most one block a turn and stops reading at its limits; it never answers an error for want
-/// of room. Hot path.
+/// closed. Reads at most a few blocks a turn and stops reading at its limits; it never answers an error for
+/// want of room. Hot path.
 class Session final : public base::ListHook, public block::Layer {
 public:
     /// `loss_epoch`: the device's generation as the client connects.
@@ -52,6 +52,7 @@ private:
     void take_requests(std::size_t bytes_to_leave) noexcept;
     void take_rest() noexcept;
     void wait_for_more() noexcept;
+    void read_on() noexcept;
     void finish_payload() noexcept;
     bool take(const wire::RequestHeader &header) noexcept;
     bool admit(const wire::RequestHeader &header) noexcept;
@@ -98,7 +99,8 @@ private:
     bool paused_ = false;         ///< a complete request waits in input_ for room
     bool offers_pipes_ = true;    ///< until the device does not take one
     bool output_blocked_ = false; ///< until the socket takes more
-    std::size_t requests_ = 0;    ///< from header to the last byte of the reply
+    unsigned receives_in_a_row_ = 0;
+    std::size_t requests_ = 0; ///< from header to the last byte of the reply
     std::size_t in_device_ = 0;
     Traffic traffic_;
     std::size_t owed_bytes_ = 0;          ///< of reads and extents, from header to the last byte of the reply
