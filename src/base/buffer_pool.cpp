@@ -27,10 +27,10 @@ BufferPool::~BufferPool() {
     }
 }
 
-std::byte *BufferPool::take(std::size_t size) noexcept {
+std::byte *BufferPool::take(std::size_t size, std::size_t left) noexcept {
     const std::size_t index = class_of(size);
     const std::size_t bytes = smallest << index;
-    if (used_ != 0 && used_ + bytes > limit_)
+    if (used_ != 0 && used_ + bytes + left > limit_)
         return nullptr;
     void *buffer = free_[index];
     if (buffer != nullptr) {

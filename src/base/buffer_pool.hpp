@@ -23,8 +23,9 @@ public:
     BufferPool &operator=(const BufferPool &) = delete;
     ~BufferPool();
 
-    /// At least `size` bytes (at most `largest`), or nullptr: the limit is reached or the system has no more.
-    [[nodiscard]] std::byte *take(std::size_t size) noexcept;
+    /// At least `size` bytes (at most `largest`), or nullptr: fewer than `left` bytes would be left below
+    /// the limit, or the system has no more.
+    [[nodiscard]] std::byte *take(std::size_t size, std::size_t left = 0) noexcept;
     /// `size` as it was given to take().
     void give_back(std::byte *buffer, std::size_t size) noexcept;
     /// Posts `task` once, when a buffer has been given back after take() said nullptr.

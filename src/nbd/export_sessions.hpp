@@ -13,8 +13,9 @@ namespace nbd {
 
 struct SessionLimits {
     std::size_t requests_per_connection = 128;
-    /// Beyond it a session reads no more requests; one reply may always exceed it.
-    std::size_t unsent_bytes_per_connection = std::size_t{16} << 20;
+    /// Data of writes, and of replies until they are sent. Beyond it a session reads no more requests; one
+    /// request may always exceed it.
+    std::size_t bytes_per_connection = std::size_t{16} << 20;
     /// Longest silence in the middle of a request, or while replies wait to be read.
     base::Duration stall_timeout = std::chrono::seconds(60);
     /// How long we wait for a peer to close after its last reply.

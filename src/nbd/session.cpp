@@ -17,6 +17,7 @@ constexpr std::size_t smallest_half = 8 * wire::request_size;
 // Of a read's data: small enough for other replies to pass in between.
 constexpr std::size_t largest_chunk = std::size_t{256} << 10;
 constexpr std::size_t most_extents = 4096;
+constexpr std::size_t modest_size = std::size_t{64} << 10;
 // As much as the processor's nearer caches hold.
 constexpr std::size_t most_read_at_once = std::size_t{256} << 10;
 // So that the replies to several large writes leave together, and wake the client once.
@@ -137,7 +138,7 @@ void Session::read_on() noexcept {
 
 bool Session::has_room() const noexcept {
     return requests_ < owner_.limits().requests_per_connection &&
-           owed_bytes_ < owner_.limits().unsent_bytes_per_connection;
+           held_bytes_ < owner_.limits().bytes_per_connection;
 }
 
 // False when it must wait for room; then the header stays where it is.
@@ -177,11 +178,19 @@ std::size_t Session::buffer_size(const wire::RequestHeader &header) noexcept {
     }
 }
 
+// The last of the memory is for small requests of clients that have nothing in flight: those who hoard, or
+// do not read their replies, cannot shut them out.
+std::byte *Session::take_buffer(std::size_t size) noexcept {
+    base::BufferPool &pool = owner_.payloads();
+    const bool modest = held_bytes_ == 0 && size <= modest_size;
+    return pool.take(size, modest ? 0 : pool.limit() / 8);
+}
+
 bool Session::admit(const wire::RequestHeader &header) noexcept {
     const std::size_t size = buffer_size(header);
     std::byte *buffer = nullptr;
     if (size > 0) {
-        buffer = owner_.payloads().take(size);
+        buffer = take_buffer(size);
         if (buffer == nullptr) {
             owner_.payloads().wait(memory_task_);
             return false;
@@ -205,6 +214,7 @@ bool Session::admit(const wire::RequestHeader &header) noexcept {
     // Now, not when it is read: a whole turn of reads is with the device before the first of them is
     // answered.
     owed_bytes_ += request.owed_bytes();
+    held_bytes_ += size;
     input_.drop_header();
     request.lists_contexts = is_context_list(header);
     const std::uint64_t payload = payload_size(header, agreement_.dialect);

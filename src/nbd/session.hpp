@@ -56,6 +56,7 @@ private:
     void finish_payload() noexcept;
     bool take(const wire::RequestHeader &header) noexcept;
     bool admit(const wire::RequestHeader &header) noexcept;
+    [[nodiscard]] std::byte *take_buffer(std::size_t size) noexcept;
     [[nodiscard]] static std::size_t buffer_size(const wire::RequestHeader &header) noexcept;
     void refuse(const wire::RequestHeader &header, Refusal refusal) noexcept;
     void end_of_stream() noexcept;
@@ -103,6 +104,7 @@ private:
     std::size_t requests_ = 0; ///< from header to the last byte of the reply
     std::size_t in_device_ = 0;
     Traffic traffic_;
+    std::size_t held_bytes_ = 0;          ///< of all its requests' buffers
     std::size_t owed_bytes_ = 0;          ///< of reads and extents, from header to the last byte of the reply
     SessionRequest *receiving_ = nullptr; ///< its payload is coming in
     SessionRequest *refused_ = nullptr;   ///< its payload is being dropped

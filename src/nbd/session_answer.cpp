@@ -78,6 +78,7 @@ void Session::release(base::List<SessionRequest> &requests) noexcept {
 
 void Session::release(SessionRequest &request) noexcept {
     owed_bytes_ -= request.owed_bytes();
+    held_bytes_ -= request.buffer_size;
     if (request.pipe != nullptr)
         owner_.pipes().give_back(request.pipe, request.piped);
     if (request.buffer != nullptr)

@@ -46,6 +46,22 @@ TEST_CASE("a buffer that was given back is handed out again") {
     pool.give_back(second, 8192);
 }
 
+TEST_CASE("who leaves some of the memory reaches the limit earlier") {
+    fakes::ManualScheduler scheduler;
+    BufferPool pool(scheduler, 16384);
+    std::byte *first = pool.take(8192, 4096);
+    REQUIRE(first != nullptr);
+    CHECK(pool.take(8192, 4096) == nullptr);
+    std::byte *second = pool.take(4096, 4096);
+    REQUIRE(second != nullptr);
+    CHECK(pool.take(4096, 4096) == nullptr);
+    std::byte *last = pool.take(4096);
+    CHECK(last != nullptr);
+    pool.give_back(first, 8192);
+    pool.give_back(second, 4096);
+    pool.give_back(last, 4096);
+}
+
 TEST_CASE("the limit holds, but one buffer can always be had") {
     fakes::ManualScheduler scheduler;
     BufferPool pool(scheduler, 8192);

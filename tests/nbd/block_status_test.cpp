@@ -97,7 +97,7 @@ TEST_CASE("a device that fails fails the block status") {
 }
 
 TEST_CASE("a client that does not read its extents is not read from") {
-    Service service({.size = 8 << 20}, {.unsent_bytes_per_connection = 200 << 10});
+    Service service({.size = 8 << 20}, {.bytes_per_connection = 200 << 10});
     Client client(service, with_status);
     for (std::uint64_t i = 0; i < 50; ++i)
         client.post(request(Command::block_status, 0, 512, i));

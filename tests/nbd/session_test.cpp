@@ -161,6 +161,41 @@ TEST_CASE("when memory is out sessions wait for it, and all get on") {
             CHECK(client->reply().error == 0);
 }
 
+TEST_CASE("beyond its bytes a writer is not read from") {
+    Service service({.size = 8 << 20}, {.bytes_per_connection = 16 << 10});
+    service.worker.run_and_wait([&] { service.device.holding = true; });
+    Client client(service);
+    for (std::uint64_t i = 0; i < 6; ++i)
+        client.post(request(Command::write, 0, 8 << 10, i), Bytes(8 << 10));
+    CHECK(!client.has_input());
+    CHECK(service.on_worker([&] { return service.device.submitted; }) == 2);
+    service.worker.run_and_wait([&] { service.device.let_go(); });
+    for (int i = 0; i < 6; ++i)
+        CHECK(client.reply().error == 0);
+}
+
+TEST_CASE("small requests get through beside clients that have all the memory") {
+    Service service({.size = 8 << 20}, {}, 1 << 20);
+    service.worker.run_and_wait([&] { service.device.holding = true; });
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 8; ++i) {
+        clients.push_back(std::make_unique<Client>(service));
+        for (std::uint64_t number = 0; number < 4; ++number)
+            clients.back()->post(request(Command::write, 0, 32 << 10, number), Bytes(32 << 10));
+    }
+    CHECK(service.becomes_true([&] { return service.payloads.used() >= 896 << 10; }));
+    service.worker.run_and_wait([&] { service.device.holding = false; });
+    Client modest(service);
+    modest.post(request(Command::read, 0, 4096));
+    CHECK(modest.reply().error == 0);
+    modest.receive(4096);
+    service.worker.run_and_wait([&] { service.device.let_go(); });
+    for (const auto &client : clients)
+        for (int i = 0; i < 4; ++i)
+            CHECK(client->reply().error == 0);
+    CHECK(service.on_worker([&] { return service.payloads.used(); }) == 0);
+}
+
 TEST_CASE("a request larger than all memory is served when it is alone") {
     Service service({.size = 8 << 20}, {}, 64 << 10);
     Client client(service);
@@ -168,7 +203,7 @@ TEST_CASE("a request larger than all memory is served when it is alone") {
 }
 
 TEST_CASE("a client that does not read is not read from, and others go on") {
-    Service service({.size = 8 << 20}, {.unsent_bytes_per_connection = 1 << 20});
+    Service service({.size = 8 << 20}, {.bytes_per_connection = 1 << 20});
     Client slow(service);
     for (std::uint64_t i = 0; i < 100; ++i)
         slow.post(request(Command::read, 0, 1 << 20, i));
