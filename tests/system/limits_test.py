@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What is bounded, and that a bound makes clients wait and never fail: descriptors, fairness, the end, five hundred deaths.
 
-NBDMPATH_SECONDS says how long the last test runs (20 otherwise); NBDMPATH_SEED replays its choices.
+NBDMPATH_SECONDS says how long the last test runs (20 otherwise; 300 is the real thing); NBDMPATH_SEED replays its choices.
 """
 import contextlib
 import os
 import random
 import resource
 import socket
+import ssl
 import statistics
 import threading
 import time
@@ -163,12 +164,19 @@ def test_no_stuck_client_holds_up_the_end(rig):
         member.close()
 
 
-def live_and_die(rig, chance):
-    """One connection that transfers at random and ends somewhere, somehow."""
+def live_and_die(rig, chance, context):
+    """One connection that transfers at random and ends somewhere, somehow; one in three inside TLS."""
     with contextlib.suppress(OSError, EOFError), Client(rig.path("nbd.sock")) as client:
         if chance.random() < 0.1:
             return
         client.greet()
+        if chance.random() < 0.33:
+            client.socket.sendall(option(5))
+            client.receive(20)
+            if chance.random() < 0.1:
+                client.socket.sendall(bytes([22, 3, 1]) + chance.randbytes(chance.randrange(300)))
+                return
+            client.socket = context.wrap_socket(client.socket, server_hostname="localhost")
         if chance.random() < 0.1:
             client.socket.sendall(option(7, bytes(chance.randrange(20)), chance.randrange(5000)))
             return
@@ -188,7 +196,10 @@ def live_and_die(rig, chance):
 
 
 def test_five_hundred_connections_live_and_die_and_leave_nothing(rig):
-    rig.nbdmpathd(MAP.format(disk=rig.disk()))
+    server = Authority(rig.path("ca")).issue(rig.path("server"), "server", "localhost", "dns_name = localhost\n")
+    context = ssl.create_default_context(cafile=str(server / "ca-cert.pem"))
+    rig.nbdmpathd(f"listen: [{{unix: {rig.path('nbd.sock')}, tls: allow}}]\n"
+                  f"tls: {{certificates: {server}, verify_peer: false}}\n" + MAP.format(disk=rig.disk()))
     born = [0]
     lock = threading.Lock()
 
@@ -202,7 +213,7 @@ def test_five_hundred_connections_live_and_die_and_leave_nothing(rig):
             while time.monotonic() < end or born[0] < target:
                 with lock:
                     born[0] += 1
-                live_and_die(rig, chance)
+                live_and_die(rig, chance, context)
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(25)]
         for thread in threads:
