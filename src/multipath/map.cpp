@@ -12,6 +12,11 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto shortage_delay = 100ms; // 4.3 PATH_DELAY
 
+/// Bytes that the selectors and the statistics count.
+std::uint64_t load_of(const block::Request &request) noexcept {
+    return request.operation == block::Operation::block_status ? 0 : request.length;
+}
+
 } // namespace
 
 Map::Map(base::Scheduler &scheduler, std::string name, MapOptions options, DeviceSet &devices,
@@ -70,7 +75,7 @@ Map::Mapped Map::map(block::Request &request, bool was_held) noexcept {
         return Mapped::held;
     }
     const PriorityGroup *group_before = live_->current_group();
-    Path *path = live_->path_for(request.length, scheduler_.now());
+    Path *path = live_->path_for(load_of(request), scheduler_.now());
     tell_group_change(group_before);
     if ((path != nullptr && live_->queue_io()) || (path == nullptr && live_->queueing())) {
         hold(request);
@@ -91,11 +96,11 @@ Map::Mapped Map::map(block::Request &request, bool was_held) noexcept {
 void Map::send(block::Request &request, Path &path) noexcept {
     const base::TimePoint now = scheduler_.now();
     request.started_ns = now.time_since_epoch().count();
-    path.group->selector->start_io(path.index, request.length, now);
+    path.group->selector->start_io(path.index, load_of(request), now);
     request.sent_generation = path.device->generation();
     ++in_flight_;
     ++path.counters.requests;
-    path.counters.bytes += request.length;
+    path.counters.bytes += load_of(request);
     if (request.changes_data())
         changes_.push_back(request.change);
     request.push(*this, &path);
@@ -125,7 +130,7 @@ void Map::wait_in(base::List<block::Request> &list, block::Request &request) noe
 // 2.6
 void Map::completed(block::Request &request, block::Status status) noexcept {
     Path &path = *static_cast<Path *>(request.popped());
-    const std::uint64_t length = request.length;
+    const std::uint64_t load = load_of(request);
     const base::TimePoint started{base::Duration(request.started_ns)};
     --in_flight_;
     path.counters.errors += status.is_path_error() ? 1U : 0U;
@@ -145,7 +150,7 @@ void Map::completed(block::Request &request, block::Status status) noexcept {
     else
         requeue(request, status);
     // Last: in-flight numbers drop after the request may be queued again (2.6 step 7).
-    path.group->selector->end_io(path.index, length, started, scheduler_.now());
+    path.group->selector->end_io(path.index, load, started, scheduler_.now());
     if (gate_ == Gate::suspending)
         go_on_soon();
 }

@@ -39,6 +39,7 @@ TEST_CASE("scenario 23: service-time shows bytes in flight and throughput") {
     CHECK(rig.status() == "2 0 0 0 1 1 A 0 2 2 P1 A 0 4096 1 P2 A 0 16384 4");
     CHECK(rig.table() == table);
     rig.io_and(1, block::Operation::flush); // has no bytes
+    rig.io_and(1, block::Operation::block_status);
     CHECK(rig.status() == "2 0 0 0 1 1 A 0 2 2 P1 A 0 4096 1 P2 A 0 16384 4");
 }
 
