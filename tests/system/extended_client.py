@@ -9,7 +9,7 @@ import struct
 
 OPTION, OPTION_REPLY = 0x49484156454F5054, 0x3E889045565A9
 REQUEST, REPLY = 0x21E41C71, 0x6E8A278C
-EXPORT_NAME, INFO, GO, STRUCTURED, LIST_META, SET_META, EXTENDED = 1, 6, 7, 8, 9, 10, 11
+EXPORT_NAME, STARTTLS, INFO, GO, STRUCTURED, LIST_META, SET_META, EXTENDED = 1, 5, 6, 7, 8, 9, 10, 11
 ACK, REP_INFO, REP_META = 1, 3, 4
 READ, WRITE, DISC, FLUSH, TRIM, CACHE, ZEROES, STATUS = range(8)
 FUA, NO_HOLE, DF, ONE, FAST, PAYLOAD = (1 << bit for bit in range(6))
@@ -27,9 +27,9 @@ class Refused(Exception):
 
 
 class ExtendedClient:
-    """Connected to a unix socket; open() enters the transmission phase."""
+    """Connected to a unix socket, with an SSLContext inside TLS; open() enters the transmission phase."""
 
-    def __init__(self, path):
+    def __init__(self, path, context=None):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(60)
         self.socket.connect(str(path))
@@ -39,6 +39,9 @@ class ExtendedClient:
         assert self.receive(16) == b"NBDMAGICIHAVEOPT"
         assert struct.unpack(">H", self.receive(2))[0] & 3 == 3
         self.socket.sendall(struct.pack(">I", 3))
+        if context is not None:
+            self.option(STARTTLS)
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
 
     def __enter__(self):
         return self

@@ -1,14 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Extended headers, asked for by a client of our own, because none that is installed speaks them."""
+"""Extended headers, asked for by a client of our own, because none that is installed speaks them: plain and inside TLS."""
 import errno
 import os
 import random
+import ssl
 import struct
 
 import extended_client as nbd
+from certificates import Authority
 from extended_client import ExtendedClient, Refused
-from harness import main
+from harness import main, require
+
+require("certtool")
 
 MAP = """
 paths: {{a: "file://{disk}", b: "file://{disk}"}}
@@ -20,12 +24,29 @@ HUGE = 8 << 40
 
 def serve(rig, size=64 << 20):
     disk = rig.disk(size=size)
-    rig.nbdmpathd(MAP.format(disk=disk))
+    tls = ""
+    if rig.context is not None:
+        server = Authority(rig.path("ca")).issue(rig.path("server"), "server", "localhost", "dns_name = localhost\n")
+        rig.context.load_verify_locations(server / "ca-cert.pem")
+        tls = (f"listen: [{{unix: {rig.path('nbd.sock')}, tls: require}}]\n"
+               f"tls: {{certificates: {server}, verify_peer: false}}\n")
+    rig.nbdmpathd(tls + MAP.format(disk=disk))
     return disk
 
 
+def begin(rig):
+    return ExtendedClient(rig.path("nbd.sock"), rig.context)
+
+
 def connect(rig, contexts=("base:allocation",)):
-    return ExtendedClient(rig.path("nbd.sock")).open("m", contexts)
+    return begin(rig).open("m", contexts)
+
+
+def with_context(test, make):
+    def run(rig):
+        rig.context = make()
+        test(rig)
+    return run
 
 
 def test_what_was_written_is_read_back(rig):
@@ -102,7 +123,7 @@ def test_many_requests_are_answered_in_any_order(rig):
 
 def test_negotiation_keeps_to_the_rules(rig):
     serve(rig)
-    with ExtendedClient(rig.path("nbd.sock")) as client:
+    with begin(rig) as client:
         client.option(nbd.STRUCTURED)
         client.option(nbd.EXTENDED)
         for number, payload, code in ((nbd.STRUCTURED, b"", 10), (nbd.EXTENDED, b"x", 3), (nbd.SET_META, b"x", 3)):
@@ -114,10 +135,13 @@ def test_negotiation_keeps_to_the_rules(rig):
         client.open("m")
         assert not client.flags & nbd.FLAG_STATUS_PAYLOAD
         assert client.refusal(nbd.STATUS, 0, 512) == errno.EINVAL
-    with ExtendedClient(rig.path("nbd.sock")) as client:
+    with begin(rig) as client:
         client.option(nbd.EXTENDED)
         client.socket.sendall(struct.pack(">QII", nbd.OPTION, nbd.EXPORT_NAME, 1) + b"m")
         assert client.socket.recv(1) == b""
 
 
+for name, test in [pair for pair in globals().items() if pair[0].startswith("test_")]:
+    globals()[name] = with_context(test, lambda: None)
+    globals()[name + "_inside_tls"] = with_context(test, ssl.create_default_context)
 main(globals())
