@@ -5,6 +5,7 @@
 #include "config/parse.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/demo.hpp"
+#include "daemon/memory_pressure.hpp"
 #include "daemon/options.hpp"
 #include "daemon/plan.hpp"
 
@@ -39,6 +40,7 @@ int serve(const Options &options, const config::Config &configuration, std::opti
     base::log::set_level(options.log_level.value_or(configuration.log_level));
     for (const std::string &warning : configuration.warnings)
         base::log::warning("{}", warning);
+    nbdmpathd::resist_memory_pressure();
     nbdmpathd::Daemon daemon(configuration, std::move(sockets));
     if (demo) {
         fmt::print("{}", demo->welcome());

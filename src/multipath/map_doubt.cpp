@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Requests whose end is not known (design D3, D5), and flushes that failed (D10).
+// Requests whose end is not known (design D3, D5), flushes that failed (D10), and errors of which nobody
+// knows whether path or disk is at fault.
 #include "multipath/map.hpp"
 
 #include <fmt/format.h>
@@ -58,6 +59,69 @@ void Map::flush_failed(block::Request &request, Path &path) noexcept {
                     "errors from flushes until they connect again",
                     path.name));
     request.complete(block::Status::target_error(EIO));
+}
+
+// 4.4, `eio: verify`
+bool Map::is_unverified(block::Request &request, Path &path, block::Status status) noexcept {
+    Path *first = eio_verifier_.any() ? eio_verifier_.first_of(request) : nullptr;
+    const bool is_eio = status == block::Status::path_error(EIO) && !shut_down_;
+    if (first == nullptr) {
+        // What a dead client left with a path ends there (design D5).
+        Path *other = is_eio && !request.origin()->abandoned() ? other_path(path) : nullptr;
+        if (other == nullptr)
+            return false;
+        eio_verifier_.doubt(request, path);
+        request.retries = 0;
+        send(request, *other);
+        return true;
+    }
+    if (is_eio) {
+        ++in_flight_; // until verified()
+        eio_verifier_.verify(request, path);
+        return true;
+    }
+    eio_verifier_.forget(request);
+    if (!status.is_path_error())
+        fail(*first); // the other path could
+    return false;
+}
+
+void Map::verified(block::Request &request, Path &first, bool first_reads, Path &second,
+                   bool second_reads) noexcept {
+    --in_flight_;
+    if (!first_reads)
+        fail(first);
+    if (!second_reads)
+        fail(second);
+    if (first_reads && second_reads) {
+        request.complete(block::Status::target_error(EIO));
+    } else if (shut_down_ || request.origin()->abandoned()) {
+        request.complete(block::Status::target_error(ESHUTDOWN));
+    } else {
+        hold(request);
+        kick();
+    }
+    if (gate_ == Gate::suspending)
+        go_on_soon();
+}
+
+Path *Map::other_path(const Path &path) const noexcept {
+    const auto find_in = [&path](const PriorityGroup &group) -> Path * {
+        for (const auto &other : group.paths)
+            if (other->active && other->device != path.device)
+                return other.get();
+        return nullptr;
+    };
+    if (Path *other = find_in(*path.group))
+        return other;
+    // A group that is not in use may have to be activated first.
+    if (live_->handler() != nullptr || options_.independent_caches)
+        return nullptr;
+    for (const auto &group : live_->groups())
+        if (!group->bypassed)
+            if (Path *other = find_in(*group))
+                return other;
+    return nullptr;
 }
 
 } // namespace multipath

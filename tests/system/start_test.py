@@ -3,7 +3,7 @@
 """Paths that are not there at start, come later, come back, or are not the disk they should be."""
 import time
 
-from harness import main, require, wait_for
+from harness import SANITIZED, main, require, wait_for
 from liar import HAS_FLAGS, READ_ONLY, Liar
 from prober import READ, WRITE, Client, Refused
 
@@ -222,6 +222,15 @@ def test_fail_path_holds_a_path_down_across_a_reconnect(rig):
     assert rig.path_state("m", "b") == "F"
     rig.message("m", "reinstate_path", "b")
     assert rig.path_state("m", "b") == "A"
+
+
+def test_the_server_resists_memory_pressure_as_far_as_it_may(rig):
+    serve(rig)
+    status = dict(line.split(":\t", 1) for line in open(f"/proc/{rig.daemon.pid}/status", encoding="ascii") if ":\t" in line)
+    locked, denied = int(status["VmLck"].split()[0]), rig.daemon.output()
+    assert SANITIZED or (locked > 0) != ("locking memory" in denied), (locked, denied)
+    with open(f"/proc/{rig.daemon.pid}/oom_score_adj", encoding="ascii") as file:
+        assert (int(file.read()) == -900) != ("a low OOM score" in denied), denied
 
 
 main(globals())
