@@ -98,8 +98,7 @@ def test_a_greedy_client_leaves_others_their_share(rig):
 
 
 def test_hung_writes_and_slow_readers_stay_in_their_memory_and_others_get_through(rig):
-    rig.nbdmpathd("limits: {buffer_memory: 32M}\nthreads: 1\n"
-                  f"paths: {{a: \"file://{rig.disk()}\"}}\nmultipaths: {{m: {{table: \"0 0 1 1 round-robin 0 1 1 a 1\"}}}}\n")
+    rig.nbdmpathd(MAP.format(disk=rig.disk()).replace("connections: 600", "buffer_memory: 32M"))
     with Client(rig.path("nbd.sock"), "m") as warm:
         warm.read(0, MIB)
     before = rss_bytes(rig.daemon.pid)
