@@ -56,6 +56,7 @@ public:
 
 private:
     enum class State { client_flags, option_header, option_data, skipped_data };
+    static constexpr std::size_t most_stored = std::size_t{256} << 10; ///< of an option's data
     struct InfoRequest;
 
     void expect(State state, std::size_t bytes);
