@@ -89,6 +89,11 @@ void MapHome::event(const multipath::Event &event) noexcept {
 
 void MapHome::warning(std::string_view text) noexcept { base::log::warning("{}: {}", plan_.name, text); }
 
+void MapHome::path_checked(std::string_view path, std::string_view state) noexcept {
+    observer_.map_event(
+        plan_.name, {"CHECKER", fmt::format("path={} state={}", path, state), map_.event_number(), false});
+}
+
 void MapHome::path_notice(std::string_view text, bool bad) noexcept {
     if (bad)
         base::log::warning("{}: {}", plan_.name, text);

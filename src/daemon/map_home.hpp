@@ -81,6 +81,7 @@ private:
     void warning(std::string_view text) noexcept override;
     void path_settled() noexcept override { worker_.post(advance_loads_); }
     void disk_seen() noexcept override;
+    void path_checked(std::string_view path, std::string_view state) noexcept override;
     void path_notice(std::string_view text, bool bad) noexcept override;
 
     void publish();

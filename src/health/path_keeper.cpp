@@ -27,6 +27,7 @@ struct PathKeeper::Kept {
     PathState state = PathState::connecting;
     bool settled = false;
     bool probing = false;
+    std::string_view told_state = "up"; ///< a literal
     // What the log has of it since it last worked: a server that comes and goes without working says it once.
     std::string told_lost;
     std::string told_mismatch;
@@ -104,8 +105,10 @@ bool PathKeeper::check(Kept &kept) noexcept {
     // Before anything else can be sent there: a message may have reinstated it while it was away.
     map_.bar(kept.backend, !wrong.empty());
     kept.state = wrong.empty() ? PathState::active : PathState::mismatch;
-    if (!wrong.empty())
+    if (!wrong.empty()) {
+        tell(kept, "mismatch");
         complain(kept, kept.told_mismatch, fmt::format("is not this disk and will not be used: {}", wrong));
+    }
     return wrong.empty();
 }
 
@@ -113,6 +116,11 @@ void PathKeeper::check_all() noexcept {
     for (const auto &kept : paths_)
         if ((kept->state == PathState::active || kept->state == PathState::mismatch) && is_in_use(*kept))
             check(*kept);
+}
+
+void PathKeeper::tell(Kept &kept, std::string_view state) noexcept {
+    if (std::exchange(kept.told_state, state) != state)
+        observer_.path_checked(kept.name, state);
 }
 
 void PathKeeper::complain(Kept &kept, std::string &told, std::string_view why) noexcept {
@@ -126,6 +134,7 @@ void PathKeeper::path_down(backend::Backend &backend, std::string_view why) noex
     Kept &kept = find(backend);
     kept.state = PathState::disconnected;
     complain(kept, kept.told_lost, fmt::format("is lost: {}", why));
+    tell(kept, "down");
     map_.path_lost(backend);
     settle(kept);
 }
@@ -172,15 +181,18 @@ void PathKeeper::completed(block::Request &request, block::Status status) noexce
     if (stopped_ || kept.state != PathState::active)
         return;
     // An answer that says no ("target") is an answer: the path works.
-    if (!status.is_path_error())
+    if (!status.is_path_error()) {
         works(kept);
-    else
+    } else {
+        tell(kept, "down");
         path_failed();
+    }
 }
 
 void PathKeeper::works(Kept &kept) noexcept {
     if (!kept.told_lost.empty() || !kept.told_mismatch.empty())
         observer_.path_notice(fmt::format("path {} is connected and reads", kept.name), false);
+    tell(kept, "up");
     kept.told_lost.clear();
     kept.told_mismatch.clear();
     if (expected_.reinstate)

@@ -25,6 +25,8 @@ public:
     /// A path of the live table answers, and the disk has not been seen yet: the map's geometry can be set
     /// now.
     virtual void disk_seen() noexcept = 0;
+    /// A path that worked does not, or the other way: "up", "down", "mismatch".
+    virtual void path_checked(std::string_view path, std::string_view state) noexcept = 0;
     /// A line for the log, without the map's name.
     virtual void path_notice(std::string_view text, bool bad) noexcept = 0;
 
@@ -77,6 +79,7 @@ private:
     void probe_failed_paths() noexcept;
     /// Whether the path is this disk; bars it from the map when it is not.
     bool check(Kept &kept) noexcept;
+    void tell(Kept &kept, std::string_view state) noexcept;
     void complain(Kept &kept, std::string &told, std::string_view why) noexcept;
     void works(Kept &kept) noexcept;
     [[nodiscard]] std::string difference(const backend::Backend &backend) const;

@@ -165,3 +165,22 @@ TEST_CASE("a path that no table has is neither probed nor complained of") {
     CHECK(rig.bad_news.empty());
     rig.keeper.remove(other);
 }
+
+TEST_CASE("a change of what a path is worth is told once, whatever the map does") {
+    Rig rig;
+    rig.both_up();
+    rig.scheduler.run();
+    CHECK(rig.checks.empty());
+    rig.a.go_down();
+    rig.a.go_down();
+    CHECK(rig.checks == std::vector<std::string>{"A down"});
+    rig.a.disk.size /= 2;
+    rig.a.come_up();
+    rig.scheduler.run();
+    CHECK(rig.checks.back() == "A mismatch");
+    rig.a.go_down();
+    rig.a.disk.size *= 2;
+    rig.a.come_up();
+    rig.scheduler.run();
+    CHECK(rig.checks == std::vector<std::string>{"A down", "A mismatch", "A down", "A up"});
+}

@@ -5,6 +5,8 @@
 #include "fakes/manual_scheduler.hpp"
 #include "health/path_keeper.hpp"
 
+#include <fmt/format.h>
+
 /// A map of one group over two fake backends, A and B, put together as the daemon does.
 struct Rig final : health::KeeperObserver, multipath::Observer, multipath::DeviceSet {
     explicit Rig(const health::Expected &stated = {})
@@ -47,6 +49,9 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
             known.push_back(disk.geometry);
         return disk;
     }
+    void path_checked(std::string_view path, std::string_view state) noexcept override {
+        checks.push_back(fmt::format("{} {}", path, state));
+    }
     void path_notice(std::string_view text, bool bad) noexcept override {
         (bad ? bad_news : news).emplace_back(text);
     }
@@ -70,6 +75,7 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
     multipath::Map map{scheduler, "m", {}, *this, *this};
     int settled = 0;
     std::vector<block::Geometry> known;
+    std::vector<std::string> checks; ///< "A down"
     std::vector<std::string> news;
     std::vector<std::string> bad_news;
     health::PathKeeper keeper;
