@@ -97,7 +97,7 @@ Action random_action(Random &random) {
     for (std::size_t i = 0; i < action.numbers.size() && row->bounds[i] != 0; ++i)
         action.numbers[i] = random.below(row->bounds[i]);
     if (random.one_in(4))
-        action.tasks = random.below(4) + 1;
+        action.tasks = random.below(5);
     return action;
 }
 
@@ -106,7 +106,7 @@ std::string text_of(const Action &action) {
     std::string text(row.name);
     for (std::size_t i = 0; i < action.numbers.size() && row.bounds[i] != 0; ++i)
         text += fmt::format("{}{}", i == 0 ? ':' : ',', action.numbers[i]);
-    return action.tasks == 0 ? text : fmt::format("{}/{}", text, action.tasks);
+    return action.tasks ? fmt::format("{}/{}", text, *action.tasks) : text;
 }
 
 std::string text_of(const std::vector<Action> &actions) {

@@ -4,6 +4,7 @@
 #include "random.hpp"
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,12 +43,12 @@ enum class Kind : unsigned char {
 struct Action {
     Kind kind = Kind::io;
     std::array<unsigned, 5> numbers{};
-    /// How many tasks of the scheduler run before the next action; 0: until none is left.
-    unsigned tasks = 0;
+    /// How many tasks of the scheduler run before the next action; without: until none is left.
+    std::optional<unsigned> tasks{};
 };
 
 Action random_action(Random &random);
-/// "suspend:1/3": name, numbers, and behind the stroke the tasks unless 0.
+/// "suspend:1/3": name, numbers, and behind the stroke the tasks.
 std::string text_of(const Action &action);
 std::string text_of(const std::vector<Action> &actions);
 /// The reverse. Throws base::Error.

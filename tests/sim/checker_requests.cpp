@@ -59,6 +59,10 @@ void Checker::submitted(Io &io) {
         if (!gate.unsure() && closed() && waits == (io.asked == block::Operation::cache))
             verdict_.fail("request {} {} although the map is suspended", io.id, waits ? "waits" : "is lost");
     }
+    // It looked for a path: R5.
+    if (io.asked == block::Operation::read && !closed() && !gate.unsure() && paths.valid_paths() == 0 &&
+        map_->live_table()->queue_io())
+        verdict_.fail("without a path nothing is left to activate, and queue_io stays");
     end();
 }
 

@@ -122,8 +122,8 @@ std::vector<Action> shrink(std::uint64_t seed, std::vector<Action> actions) {
     }
     // Everything in its own step is easier to read.
     for (Action &action : actions) {
-        const unsigned tasks = std::exchange(action.tasks, 0U);
-        if (tasks != 0 && !run_actions(seed, actions))
+        const auto tasks = std::exchange(action.tasks, std::nullopt);
+        if (tasks && !run_actions(seed, actions))
             action.tasks = tasks;
     }
     return actions;

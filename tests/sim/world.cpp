@@ -44,7 +44,7 @@ World::World(Verdict &verdict, std::uint64_t seed)
     checker_.table_is_live(*map_, setup_.table);
     for (unsigned i = 0; i < 3; ++i)
         clients_.push_back(&checker_.connect());
-    run_tasks(0);
+    run_tasks();
 }
 
 World::~World() = default;
@@ -63,21 +63,21 @@ void World::perform(const Action &action) {
         run_tasks(action.tasks);
 }
 
-void World::run_tasks(unsigned count) {
-    const unsigned limit = count == 0 || checker_.gate.unsure() ? 5000 : count;
-    const bool settled = scheduler_.run(static_cast<int>(limit));
-    if (!settled && limit == 5000)
+void World::run_tasks(std::optional<unsigned> count) {
+    const bool to_the_end = !count || checker_.gate.unsure();
+    const bool settled = scheduler_.run(static_cast<int>(to_the_end ? 5000 : *count));
+    if (!settled && to_the_end)
         verdict_.fail("the tasks have no end");
     checker_.step_over(settled);
     if (!settled && !verdict_.failed() && checker_.gate.unsure())
-        run_tasks(0);
+        run_tasks();
 }
 
 void World::advance(base::Duration by) {
     const base::TimePoint end = scheduler_.now() + by;
-    run_tasks(0);
+    run_tasks();
     while (!verdict_.failed() && scheduler_.advance_to_timer(end))
-        run_tasks(0);
+        run_tasks();
 }
 
 void World::apply(const Action &action) {
@@ -175,7 +175,7 @@ void World::repair() {
 }
 
 void World::finish() {
-    run_tasks(0);
+    run_tasks();
     if (!verdict_.failed() && !setup_.ends_by_shutdown)
         expect_all_to_end();
     if (verdict_.failed())

@@ -31,7 +31,7 @@ private:
 
     multipath::PathDevice find(std::string_view name) override;
     void apply(const Action &action);
-    void run_tasks(unsigned count);
+    void run_tasks(std::optional<unsigned> count = std::nullopt);
     void advance(base::Duration by);
     void repair();
     void expect_all_to_end();
