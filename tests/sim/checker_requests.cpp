@@ -74,6 +74,8 @@ void Checker::sent(PathDevice &device, block::Request &request) noexcept {
         verdict_.fail("{} got a request while the map is suspended", device_name(device.number));
     Io *io = io_of(request);
     verdict_.note("    {} -> {}", io == nullptr ? 0 : io->id, device_name(device.number));
+    if (io != nullptr && paths.spec.handler && refusing[device.number])
+        verdict_.fail("request {} was sent, and the handler was not asked or said no", io->id);
     if (io != nullptr)
         check_sent(*io, device);
     else if (request.operation == block::Operation::flush)

@@ -16,7 +16,7 @@ constexpr std::array<Operation, 10> operations{
     Operation::write, Operation::flush, Operation::trim, Operation::write_zeroes, Operation::cache};
 constexpr std::array<block::Status, 12> statuses{{{},
                                                   {},
-                                                  {},
+                                                  {block::Outcome::path, EIO},
                                                   {block::Outcome::path, EIO},
                                                   {block::Outcome::path, ETIMEDOUT},
                                                   {block::Outcome::path_delayed, ENOMEM},
