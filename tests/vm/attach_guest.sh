@@ -1,21 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-#   attach_guest.sh PORT EXPORT
+#   attach_guest.sh PORT TLS_PORT EXPORT
 #
 # The guest's part of attach_test.sh. A line "ask WORD..." asks the host for
 # something; the host answers with a line when it is so.
 port=$1
-export=$2
+tls_port=$2
+export=$3
 device=/dev/nbd0
 files=48
 
+# Each part of the test sets `how`, which ends the names of its checks.
 ok() {
-    echo "ok $* with $connections connection(s)"
+    echo "ok $* $how"
 }
 
 give_up() {
-    echo "not ok $* with $connections connection(s)"
+    echo "not ok $* $how"
+    [ ! -e /tmp/nbdmpathd.log ] || tail -n 15 /tmp/nbdmpathd.log | sed 's/^/nbdmpathd: /'
     dmesg | tail -n 15 | sed 's/^/kernel: /'
     exit 1
 }
@@ -26,12 +29,21 @@ ask() {
     [ "$answer" = "it is so" ] || give_up "the host can $*: $answer"
 }
 
+# check NAME COMMAND...
+check() {
+    name=$1
+    shift
+    "$@" >/tmp/out 2>&1 || { cat /tmp/out; give_up "$name"; }
+    ok "$name"
+}
+
 # eventually COMMAND...: true as soon as the command is, false after 30 s.
 eventually() {
-    tries=0
+    read -r now _ </proc/uptime
+    end=$((${now%.*} + 30))
     until "$@"; do
-        tries=$((tries + 1))
-        [ $tries -lt 600 ] || return 1
+        read -r now _ </proc/uptime
+        [ "${now%.*}" -lt $end ] || return 1
         usleep 50000
     done
 }
@@ -44,8 +56,11 @@ detached() {
     [ ! -e /sys/block/nbd0/pid ]
 }
 
+# attach PORT OPTION...
 attach() {
-    nbd-client 10.0.2.2 "$port" $device -N "$export" -C "$connections" -timeout 60 >/tmp/out 2>&1 ||
+    attach_port=$1
+    shift
+    nbd-client 10.0.2.2 "$attach_port" $device -N "$export" -timeout 60 "$@" >/tmp/out 2>&1 ||
         { cat /tmp/out; give_up "nbd-client attaches $device"; }
     eventually attached || give_up "nbd-client attaches $device"
 }
@@ -65,6 +80,12 @@ files_are_right() {
     (cd /mnt && cat /tmp/sums/* | sha256sum -c >/tmp/out 2>&1) ||
         { grep -v ': OK' /tmp/out; give_up "every file has its checksum $1"; }
     ok "every file has its checksum $1"
+}
+
+kernel_is_content() {
+    dmesg | grep -E 'I/O error|EXT4-fs error|timed out|blocked for' >/tmp/out &&
+        { cat /tmp/out; give_up "the kernel has met no error"; }
+    ok "the kernel has met no error"
 }
 
 # write_files: over and over, in the background. A file's sum is that of what was
@@ -99,12 +120,13 @@ more_files() {
 
 round() {
     connections=$1
+    how="with $1 connection(s)"
     rm -rf /tmp/sums /tmp/stop /tmp/failed
     mkdir /tmp/sums
     echo 0 >/tmp/count
     dmesg -c >/dev/null
 
-    attach
+    attach "$port" -C "$connections"
     ok "nbd-client attaches $device"
     mkfs.ext4 -q -F $device >/tmp/out 2>&1 || { cat /tmp/out; give_up "mkfs.ext4 makes a file system"; }
     mount -t ext4 $device /mnt || give_up "the new file system is mounted"
@@ -130,16 +152,103 @@ round() {
     detach
     ok "nbd-client detaches $device"
 
-    attach
+    attach "$port" -C "$connections"
     file_system_is_clean "when attached again"
     mount -t ext4 -o ro $device /mnt || give_up "the file system is mounted again"
     files_are_right "when attached again"
     umount /mnt || give_up "the file system is unmounted again"
-    dmesg | grep -E 'I/O error|EXT4-fs error|timed out|blocked for' >/tmp/out &&
-        { cat /tmp/out; give_up "the kernel has met no error"; }
-    ok "the kernel has met no error"
+    kernel_is_content
     detach
+}
+
+# inside_tls CA CLIENT COMMAND...: with options of nbd-client's after it, the names of
+# certificates in /files.
+inside_tls() {
+    ca=$1
+    client=$2
+    shift 2
+    "$@" -tlshostname nbd.example -cacertfile "/files/$ca-cert.pem" \
+        -certfile "/files/$client-cert.pem" -keyfile "/files/$client-key.pem"
+}
+
+# refused WHY OPTION...
+refused() {
+    why=$1
+    shift
+    ! nbd-client 10.0.2.2 "$tls_port" $device -N "$export" "$@" >/tmp/out 2>&1 || give_up "nbd-client is refused $why"
+    detached || give_up "nothing is attached $why"
+    ok "nbd-client is refused $why"
+}
+
+data_is_right() {
+    echo 3 >/proc/sys/vm/drop_caches
+    head -c "$(stat -c %s /tmp/data)" $device | cmp - /tmp/data
+}
+
+no_nbd_client() {
+    ! pidof nbd-client
+}
+
+tls() {
+    how="where TLS is required"
+    dmesg -c >/dev/null
+    refused "without TLS"
+    grep -q "requires TLS" /tmp/out || { cat /tmp/out; give_up "nbd-client is told why"; }
+    # Inside TLS is a process of nbd-client's own, which reports nothing: the server has to.
+    inside_tls stranger-ca client refused "by itself, trusting another authority"
+    ask log "TLS failed"
+    inside_tls ca stranger-client refused "with another authority's certificate"
+    ask log "TLS failed: certificate verify failed"
+
+    inside_tls ca client attach "$tls_port"
+    ok "nbd-client attaches $device"
+    ask see guest
+    check "data is written" dd if=/tmp/data of=$device bs=64k conv=fsync
+    check "the same data is read back" data_is_right
+    detach
+    ok "nbd-client detaches $device"
+    check "nbd-client has ended" eventually no_nbd_client
+    ask see none
+    kernel_is_content
+
+    how="without TLS afterwards"
+    attach "$port"
+    check "the same data is read back" data_is_right
+    detach
+}
+
+is_served() {
+    [ "$(nbdinfo --size "$1")" = 16777216 ]
+}
+
+vsock() {
+    how="by vsock"
+    truncate -s 16M /tmp/disk.img
+    cat >/tmp/nbdmpathd.yaml <<YAML
+listen: [{vsock: 10809}]
+limits: {buffer_memory: 32M}
+paths: {a: file:///tmp/disk.img}
+multipaths:
+  here: {table: "0 0 1 1 round-robin 0 1 1 a 1", allow: ["vsock:1"]}
+  elsewhere: {table: "0 0 1 1 round-robin 0 1 1 a 1", allow: ["vsock:3"]}
+YAML
+    nbdmpathd --config /tmp/nbdmpathd.yaml >/tmp/nbdmpathd.log 2>&1 &
+    server=$!
+    # 1 is the CID of this machine's own, 10809 the port where none is given.
+    check "nbdinfo sees the export" eventually is_served nbd+vsock://1/here
+    check "data is written" nbdcopy --flush /tmp/data nbd+vsock://1/here
+    check "it is in the disk" cmp -n "$(stat -c %s /tmp/data)" /tmp/data /tmp/disk.img
+    rm -f /tmp/back
+    check "nbdcopy reads" nbdcopy nbd+vsock://1:10809/here /tmp/back
+    check "the same data is read back" cmp /tmp/back /tmp/disk.img
+    ! nbdinfo nbd+vsock://1/elsewhere >/tmp/out 2>&1 || give_up "another CID's export is refused"
+    ok "another CID's export is refused"
+    kill $server
+    check "nbdmpathd ends with status 0" wait $server
 }
 
 round 1
 round 2
+dd if=/dev/urandom of=/tmp/data bs=64k count=64 2>/dev/null
+tls
+vsock

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # A real kernel attaches /dev/nbd0, makes a file system and writes, while the paths
-# die and return under it: with one connection, then with two.
+# die and return under it: with one connection, then with two. Then it attaches inside
+# TLS; and nbdmpathd in the VM serves by vsock, which the host may not have.
 #
 # NBDMPATHD is the server to test, with nbdmpathctl beside it.
 set -eu -o pipefail
@@ -10,7 +11,7 @@ here=$(dirname "$(readlink -f "$0")")
 : "${NBDMPATHD:?is the nbdmpathd to test}"
 nbdmpathctl=$(dirname "$NBDMPATHD")/nbdmpathctl
 
-for tool in nbdkit qemu-system-x86_64 nbd-client; do
+for tool in nbdkit qemu-system-x86_64 nbd-client nbdinfo nbdcopy openssl; do
     PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || {
         echo "$tool is not installed"
         exit 77
@@ -101,7 +102,17 @@ path_is_active() {
     "$nbdmpathctl" -s "$work/admin.sock" status disk 2>/dev/null | grep -q " $1 A "
 }
 
-# serve REQUEST PATH: what the guest asks for; answers it.
+# clients_are WHO: "none", or "guest": just one, which has shown its certificate.
+clients_are() {
+    local clients
+    clients=$("$nbdmpathctl" -s "$work/admin.sock" show clients) || return 1
+    case $1 in
+    none) [ -z "$clients" ] ;;
+    guest) [[ $clients == *" tls="*CN=guest* && $clients != *$'\n'* ]] ;;
+    esac
+}
+
+# serve REQUEST WHAT: what the guest asks for; answers it.
 serve() {
     echo "# $1 $2"
     case $1 in
@@ -111,15 +122,50 @@ serve() {
         eventually path_is_active "$2" || give_up "path $2 returns by itself"
         echo "ok path $2 returns by itself"
         ;;
+    log)
+        eventually grep -qF "$2" "$work/server.log" || give_up "nbdmpathd logs '$2'"
+        echo "ok nbdmpathd logs '$2'"
+        ;;
+    see)
+        eventually clients_are "$2" || give_up "nbdmpathd has as clients: $2"
+        echo "ok nbdmpathd has as clients: $2"
+        ;;
     esac
     echo it is so >&"${to_guest:?}"
 }
 
-choose_ports a b server
+# new_certificate NAME OPTION...: pki/NAME-cert.pem and -key.pem, with options of openssl.
+new_certificate() {
+    local files=$work/pki/$1
+    shift
+    openssl req -x509 -config "$work/openssl.cnf" -nodes -days 30 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+        -keyout "$files-key.pem" -out "$files-cert.pem" "$@" 2>>"$work/openssl.log" || give_up "openssl makes $files"
+}
+
+# make_certificates: of the server and its client; and those of a stranger.
+make_certificates() {
+    local of authority
+    mkdir "$work/pki"
+    printf '[req]\ndistinguished_name = name\n[name]\n' >"$work/openssl.cnf"
+    for of in "" stranger-; do
+        new_certificate ${of}ca -subj /CN=Authority -addext basicConstraints=critical,CA:TRUE
+        authority=(-CA "$work/pki/${of}ca-cert.pem" -CAkey "$work/pki/${of}ca-key.pem")
+        new_certificate ${of}client "${authority[@]}" -subj /CN=guest -addext subjectAltName=DNS:guest.example
+    done
+    authority=(-CA "$work/pki/ca-cert.pem" -CAkey "$work/pki/ca-key.pem")
+    new_certificate server "${authority[@]}" -subj /CN=server -addext subjectAltName=DNS:nbd.example
+}
+
+choose_ports a b server tls
+make_certificates
 truncate -s 128M "$work/disk.img"
 cat >"$work/nbdmpathd.yaml" <<YAML
 listen:
   - tcp: 127.0.0.1:${port[server]}
+  - tcp: 127.0.0.1:${port[tls]}
+    tls: require
+tls:
+  certificates: $work/pki
 admin:
   - unix: $work/admin.sock
 paths:
@@ -142,13 +188,14 @@ for path in a b; do
 done
 
 mkfifo "$work/to_guest" "$work/from_guest"
-"$here/vm.sh" --timeout 150 "$here/attach_guest.sh" "${port[server]}" disk \
+"$here/vm.sh" --timeout 200 --files "$work/pki" --program "$NBDMPATHD" --program nbdinfo --program nbdcopy \
+    "$here/attach_guest.sh" "${port[server]}" "${port[tls]}" disk \
     <"$work/to_guest" >"$work/from_guest" 2>"$work/vm.log" &
 pid[vm]=$!
 exec {to_guest}>"$work/to_guest" {from_guest}<"$work/from_guest"
 while read -r -u "$from_guest" line; do
-    read -r word request path _ <<<"$line"
-    if [ "$word" = ask ]; then serve "$request" "$path"; else echo "$line"; fi
+    read -r word request what <<<"$line"
+    if [ "$word" = ask ]; then serve "$request" "$what"; else echo "$line"; fi
 done
 status=0
 wait "${pid[vm]}" || status=$?

@@ -4,8 +4,9 @@
 # Runs a script as root in a throw-away VM with Debian's kernel, which has what a
 # test machine's may lack: the NBD client and the device mapper.
 #
-#   vm.sh [--timeout SECONDS] SCRIPT [ARGUMENT...]
+#   vm.sh [--timeout SECONDS] [--files DIRECTORY] [--program PROGRAM]... SCRIPT [ARGUMENT...]
 #
+# DIRECTORY is /files in the guest; each PROGRAM is in its PATH.
 # The script is busybox's sh, with nbd-client, e2fsck and mkfs.ext4 at hand. Its
 # standard input and output are those of this program; arguments have no blanks.
 # The host's 127.0.0.1:PORT is 10.0.2.2:PORT in the guest.
@@ -20,7 +21,7 @@ cache=${NBDMPATH_VM_CACHE:-/tmp/nbdmpath-vm-cache-$UID}
 PATH=$PATH:/usr/sbin:/sbin
 
 # In the guest beside busybox.
-modules=(virtio_pci virtio_net nbd ext4)
+modules=(virtio_pci virtio_net nbd ext4 vsock_loopback)
 programs=(nbd-client e2fsck mke2fs)
 
 missing() {
@@ -29,18 +30,25 @@ missing() {
 }
 
 timeout=120
-if [ "${1:-}" = --timeout ]; then
-    timeout=$2
+files=
+job_programs=()
+while [ $# -ge 2 ]; do
+    case $1 in
+    --timeout) timeout=$2 ;;
+    --files) files=$2 ;;
+    --program) job_programs+=("$2") ;;
+    *) break ;;
+    esac
     shift 2
-fi
+done
 [ $# -ge 1 ] || {
-    echo "usage: vm.sh [--timeout SECONDS] SCRIPT [ARGUMENT...]" >&2
+    sed -n 's/^#   vm.sh/usage: vm.sh/p' "$0" >&2
     exit 2
 }
 script=$1
 shift
 
-for program in qemu-system-x86_64 busybox cpio modprobe "${programs[@]}"; do
+for program in qemu-system-x86_64 busybox cpio modprobe "${programs[@]}" "${job_programs[@]}"; do
     command -v "$program" >/dev/null || missing "$program is not installed"
 done
 release=$(find /boot -name 'vmlinuz-*-amd64' -printf '%f\n' | sed 's/^vmlinuz-//' | sort -V | tail -n 1)
@@ -48,11 +56,10 @@ release=$(find /boot -name 'vmlinuz-*-amd64' -printf '%f\n' | sed 's/^vmlinuz-//
 kernel=/boot/vmlinuz-$release
 [ -r "$kernel" ] || missing "$kernel is not readable"
 
-# copy_program ROOT PROGRAM: with the libraries it is linked with.
-copy_program() {
+# copy_libraries ROOT PROGRAM: those it is linked with.
+copy_libraries() {
     local path
-    path=$(command -v "$2")
-    { echo "$path"; ldd "$path" | grep -o '/[^ ]*'; } | while read -r path; do
+    ldd "$2" | grep -o '/[^ ]*' | while read -r path; do
         install -D "$path" "$1$path"
     done
 }
@@ -68,7 +75,9 @@ make_base() {
     done
     # Busybox has some of the same names; theirs are first in the guest's PATH.
     for program in "${programs[@]}"; do
-        copy_program "$1" "$program"
+        program=$(command -v "$program")
+        copy_libraries "$1" "$program"
+        install -D "$program" "$1$program"
     done
     ln -sf "$(command -v mke2fs)" "$1/usr/sbin/mkfs.ext4"
     cp /etc/mke2fs.conf "$1/etc/"
@@ -111,10 +120,18 @@ base_image() {
 
 # job_image SCRIPT [ARGUMENT...]: the archive which the kernel unpacks over the base.
 job_image() {
+    local program
     mkdir -p "$work/job"
     install -m 755 "$1" "$work/job/script"
     shift
     echo "$*" >"$work/job/arguments"
+    [ -z "$files" ] || cp -rT "$files" "$work/job/files"
+    # Stripped: what a debugger needs would fill the guest's memory.
+    for program in "${job_programs[@]}"; do
+        program=$(command -v "$program")
+        copy_libraries "$work/job" "$program"
+        install -D -s "$program" "$work/job/bin/${program##*/}"
+    done
     archive "$work/job"
 }
 
@@ -125,7 +142,7 @@ start_vm() {
     local cpu=max
     [ "$1" != kvm ] || cpu=host
     : >"$work/console"
-    timeout --kill-after 2 "$2" qemu-system-x86_64 -accel "$1" -cpu "$cpu" -smp 2 -m 384 \
+    timeout --kill-after 2 "$2" qemu-system-x86_64 -accel "$1" -cpu "$cpu" -smp 2 -m 640 \
         -nodefaults -no-user-config -no-reboot -display none -monitor none \
         -kernel "$kernel" -initrd "$3" \
         -append "console=ttyS0 loglevel=4 panic=-1 mitigations=off random.trust_cpu=on no_timer_check" \
