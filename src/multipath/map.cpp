@@ -45,8 +45,6 @@ void Map::submit(block::Request &request) noexcept {
     request.range_lock = 0;
     if (gate_ == Gate::open)
         admit(request);
-    else if (shut_down_)
-        finished_.add(request, block::Status::target_error(ESHUTDOWN));
     else if (request.operation == block::Operation::cache)
         finished_.add(request, block::Status::target_error(EIO)); // read-ahead does not wait, 2.14
     else

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 
-READ, WRITE, DISC = 0, 1, 2
+READ, WRITE, DISC, FLUSH = 0, 1, 2, 3
 OPTION_MAGIC = b"IHAVEOPT"
 OPT_GO = 7
 REP_ACK = 1
