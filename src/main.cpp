@@ -40,8 +40,8 @@ int serve(const Options &options, const config::Config &configuration, std::opti
     base::log::set_level(options.log_level.value_or(configuration.log_level));
     for (const std::string &warning : configuration.warnings)
         base::log::warning("{}", warning);
-    nbdmpathd::resist_memory_pressure();
     nbdmpathd::Daemon daemon(configuration, std::move(sockets));
+    nbdmpathd::resist_memory_pressure(); // before there are other threads
     if (demo) {
         fmt::print("{}", demo->welcome());
         std::fflush(stdout);

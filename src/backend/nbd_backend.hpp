@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "backend/backend.hpp"
+#include "backend/fence_command.hpp"
+#include "backend/nbd_connection.hpp"
+#include "backend/nbd_dialer.hpp"
+#include "backend/nbd_job.hpp"
+#include "backend/nbd_pulse.hpp"
+#include "backend/nbd_tls_dialer.hpp"
+#include "backend/nbd_uri.hpp"
+#include "base/object_pool.hpp"
+#include "block/completion_queue.hpp"
+
+namespace backend {
+
+/// A remote NBD server: one connection at a time, made again when it is lost. What was sent and not answered
+/// comes back in doubt (design D3) unless the server ended the connection by itself or was cut off.
+class NbdBackend final : public Backend, private NbdConnection::Owner {
+public:
+    NbdBackend(io::Worker &worker, const Settings &settings);
+    ~NbdBackend() override;
+
+    /// That of the path's keys; empty: none.
+    static std::string fence_command(const base::KeyValues &values);
+
+    void open(Observer &observer) override;
+    void close(base::Delegate<> closed) noexcept override;
+    void submit(block::Request &request) noexcept override;
+    [[nodiscard]] bool up() const noexcept override { return up_; }
+    [[nodiscard]] std::size_t in_flight() const noexcept override {
+        return accepted_count_ + fenced_count_ + completions_.size();
+    }
+    [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
+    [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
+
+private:
+    void dial() noexcept;
+    void dialed(int fd) noexcept;
+    void negotiated_with_tls(nbd_handle *handle) noexcept;
+    void attempt_failed(std::string_view why) noexcept;
+    void attempt_expired() noexcept;
+    void try_later() noexcept;
+    void report_down(std::string_view why) noexcept;
+
+    void negotiated() noexcept override;
+    void answered(NbdConnection::Command &command, int error) noexcept override;
+    void lost(std::string_view why) noexcept override;
+
+    void send_waiting() noexcept;
+    void finish(NbdJob &job, block::Status status) noexcept;
+    void go_down() noexcept;
+    void fail_everything() noexcept;
+    void fenced(bool cut_off) noexcept;
+    void silent() noexcept;
+    void overdue() noexcept;
+    void report_closed() noexcept;
+    static NbdJob &job_of(const block::Request &request) noexcept {
+        return *reinterpret_cast<NbdJob *>(request.device_word);
+    }
+
+    io::Worker &worker_;
+    const std::string name_;
+    const NbdUri uri_;
+    const std::chrono::milliseconds io_timeout_;
+    const std::chrono::milliseconds stall_timeout_;
+    const std::chrono::milliseconds connect_timeout_;
+    const std::chrono::milliseconds longest_delay_;
+    const std::size_t max_requests_;
+    const bool trust_peer_close_;
+
+    Observer *observer_ = nullptr; ///< nullptr before open() and after close()
+    base::Delegate<> closed_;
+    bool up_ = false;
+    bool told_down_ = false;
+    bool in_doubt_ = false; ///< what was sent last may still be carried out
+    bool served_ = false;   ///< the present connection answered a request
+    base::TimePoint up_since_{};
+    std::chrono::milliseconds delay_;
+    std::uint64_t generation_ = 0;
+    block::Geometry geometry_;
+
+    base::List<block::Request> accepted_; ///< not done, in order of submission: the deadlines' order
+    std::size_t accepted_count_ = 0;
+    base::List<NbdJob> waiting_; ///< those of them that max_requests keeps from being sent
+    std::size_t on_wire_ = 0;
+    base::ObjectPool<NbdJob> jobs_;
+    block::CompletionQueue completions_;
+    base::Task report_closed_;
+    base::Timer retry_;
+    base::Timer attempt_;
+    base::Timer deadline_;
+    NbdConnection connection_;
+    NbdPulse pulse_;
+    FenceCommand fence_;
+    const bool has_fence_;
+    base::List<block::Request> fenced_; ///< sent and not answered, until fence_ has ended
+    std::size_t fenced_count_ = 0;
+    NbdDialer dialer_;
+    NbdTlsDialer tls_dialer_;
+};
+
+} // namespace backend
