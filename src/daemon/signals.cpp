@@ -37,6 +37,7 @@ struct Signals::Set {
 Signals::Signals(io::Worker &worker, base::Delegate<> end, base::Delegate<> reload)
     : set_(std::make_unique<Set>(worker, end, reload)) {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGCHLD, SIG_DFL); // ignored, as we may be started, nobody could wait for a fence_command
     set_->wait();
 }
 

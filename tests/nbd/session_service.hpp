@@ -43,9 +43,13 @@ public:
         int ends[2];
         if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
             throw std::runtime_error("no socket pair");
-        sessions.home()->adopt(
-            {{}, {io::Socket(ends[0])}, {.number = ++last_client, .peer = "test"}, {info, agreement}});
+        adopt({io::Socket(ends[0])}, agreement);
         return ends[1];
+    }
+    /// The same with the server's end of a connection, and the TLS on it.
+    void adopt(nbd::Link link, const nbd::Agreement &agreement) {
+        sessions.home()->adopt(
+            {{}, std::move(link), {.number = ++last_client, .peer = "test"}, {info, agreement}});
     }
     /// Waits until `condition` holds on the worker; false after five seconds.
     template <typename Condition>
