@@ -79,7 +79,6 @@ private:
     command::EventFeed feed_;
     std::vector<std::unique_ptr<Loop>> loops_;
     std::vector<HomePointer> homes_; ///< in the configuration's order, created ones behind
-    base::Duration grace_{};
     bool all_settled_ = false;
     bool ending_ = false;
 };
