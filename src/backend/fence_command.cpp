@@ -46,8 +46,8 @@ private:
 
 } // namespace
 
-FenceCommand::FenceCommand(io::Worker &worker, std::string command, std::string path, std::string address,
-                           base::Duration timeout, base::Delegate<bool> ended)
+FenceCommand::FenceCommand(io::Worker &worker, std::string command, const std::string &path,
+                           const std::string &address, base::Duration timeout, base::Delegate<bool> ended)
     : worker_(worker)
     , command_(std::move(command))
     , path_("NBDMPATH_PATH=" + path)

@@ -16,7 +16,7 @@ class FenceCommand {
 public:
     /// `path` and `address` are told to the command as NBDMPATH_PATH and NBDMPATH_ADDRESS. `ended` is called
     /// from the loop: true, the server is cut off; false, the command failed or took longer than `timeout`.
-    FenceCommand(io::Worker &worker, std::string command, std::string path, std::string address,
+    FenceCommand(io::Worker &worker, std::string command, const std::string &path, const std::string &address,
                  base::Duration timeout, base::Delegate<bool> ended);
     ~FenceCommand();
 
