@@ -20,6 +20,13 @@ namespace {
 using session_test::Service;
 constexpr timeval patience{20, 0};
 
+/// In this order: OpenSSL must outlive the sessions.
+struct World {
+    TlsClient tls;
+    std::shared_ptr<const nbd::TlsCredentials> credentials = TlsClient::credentials();
+    Service service{{.size = 1 << 20, .minimum_block = 512}};
+};
+
 nbd::Agreement agreement_of(std::uint8_t choice) {
     nbd::Agreement agreement;
     constexpr wire::Dialect dialects[] = {wire::Dialect::simple, wire::Dialect::structured,
@@ -43,9 +50,8 @@ void expect_end(Receive receive) {
     }
 }
 
-void say_in_plain(Service &service, const nbd::Agreement &agreement, const std::uint8_t *data,
-                  std::size_t size) {
-    const int client = service.connect(agreement);
+void say_in_plain(World &world, const nbd::Agreement &agreement, const std::uint8_t *data, std::size_t size) {
+    const int client = world.service.connect(agreement);
     ::setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     (void)!::send(client, data, size, MSG_NOSIGNAL);
     ::shutdown(client, SHUT_WR);
@@ -53,16 +59,14 @@ void say_in_plain(Service &service, const nbd::Agreement &agreement, const std::
     ::close(client);
 }
 
-void say_inside_tls(Service &service, const nbd::Agreement &agreement, const std::uint8_t *data,
+void say_inside_tls(World &world, const nbd::Agreement &agreement, const std::uint8_t *data,
                     std::size_t size) {
-    static TlsClient tls;
-    static const std::shared_ptr<const nbd::TlsCredentials> credentials = TlsClient::credentials();
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         std::abort();
-    auto server = std::make_unique<nbd::TlsStream>(credentials, ends[0]);
-    SSL *client = tls.shake_hands(ends[1], *server);
-    service.adopt({io::Socket(ends[0]), std::move(server)}, agreement);
+    auto server = std::make_unique<nbd::TlsStream>(world.credentials, ends[0]);
+    SSL *client = world.tls.shake_hands(ends[1], *server);
+    world.service.adopt({io::Socket(ends[0]), std::move(server)}, agreement);
     ::fcntl(ends[1], F_SETFL, 0); // it may wait from here on
     ::setsockopt(ends[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     std::signal(SIGPIPE, SIG_IGN);
@@ -80,8 +84,8 @@ void say_inside_tls(Service &service, const nbd::Agreement &agreement, const std
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     if (size < 2 || size > (std::size_t{64} << 10))
         return 0; // what is sent at once must fit into the socket
-    static Service service({.size = 1 << 20, .minimum_block = 512});
+    static World world;
     const auto say = (data[0] & 8) != 0 ? say_inside_tls : say_in_plain;
-    say(service, agreement_of(data[0]), data + 1, size - 1);
+    say(world, agreement_of(data[0]), data + 1, size - 1);
     return 0;
 }
