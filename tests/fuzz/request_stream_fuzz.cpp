@@ -3,6 +3,7 @@
 // structured or extended, bound to block sizes or not, inside TLS or not. The session must end when the
 // client does.
 #include "../nbd/session_service.hpp"
+#include "base/log.hpp"
 #include "nbd/agreement.hpp"
 #include "tls_pair.hpp"
 
@@ -20,8 +21,11 @@ namespace {
 using session_test::Service;
 constexpr timeval patience{20, 0};
 
-/// In this order: OpenSSL must outlive the sessions.
+/// In this order: the log and OpenSSL must outlive the sessions.
 struct World {
+    struct Log {
+        Log() { base::log::set_level(base::log::Level::error); }
+    } log;
     TlsClient tls;
     std::shared_ptr<const nbd::TlsCredentials> credentials = TlsClient::credentials();
     Service service{{.size = 1 << 20, .minimum_block = 512}};
