@@ -90,8 +90,7 @@ FileRequest::FileRequest(OpenFile &file, block::Request &request, std::byte *bou
 }
 
 FileRequest::Step FileRequest::first_step() noexcept {
-    const bool changes = request_.operation == Operation::write || request_.operation == Operation::trim ||
-                         request_.operation == Operation::write_zeroes;
+    const bool changes = request_.changes_data();
     if (changes && file_.geometry.read_only) {
         status_ = block::Status::target_error(EPERM);
         return Step::ended;

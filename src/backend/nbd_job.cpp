@@ -21,20 +21,15 @@ std::array<std::byte, 256 << 10> zeroes;
 
 } // namespace
 
-bool NbdJob::modifies() const noexcept {
-    return request_.operation == Operation::write || request_.operation == Operation::trim ||
-           request_.operation == Operation::write_zeroes;
-}
-
 bool NbdJob::needs_flush(const NbdAbilities &abilities) const noexcept {
     if (request_.operation == Operation::flush)
         return abilities.flush;
-    return request_.fua && modifies() && !abilities.fua && abilities.flush;
+    return request_.fua && request_.changes_data() && !abilities.fua && abilities.flush;
 }
 
 std::optional<Status> NbdJob::begin(NbdConnection &connection) noexcept {
     const NbdAbilities &abilities = connection.abilities();
-    if (modifies() && connection.geometry().read_only)
+    if (request_.changes_data() && connection.geometry().read_only)
         return Status::target_error(EPERM);
     if (request_.operation == Operation::write_zeroes && request_.fast_zero && !abilities.fast_zero)
         return Status{block::Outcome::pass, ENOTSUP};
@@ -58,7 +53,7 @@ Status NbdJob::allocated() noexcept {
 }
 
 std::optional<Status> NbdJob::proceed(NbdConnection &connection, int error) noexcept {
-    const Status status = block::classify_nbd_error(error, modifies());
+    const Status status = block::classify_nbd_error(error, request_.changes_data());
     if (request_.operation == Operation::block_status && !status.is_path_error())
         return status.ok() && !request_.extents->list().empty() ? status : allocated(); // one answer will do
     if (!status.ok())
@@ -80,7 +75,7 @@ std::optional<Status> NbdJob::next(NbdConnection &connection) noexcept {
     piece_ = order.length;
     const int refused = connection.issue(*this, order);
     if (refused != 0)
-        return block::classify_nbd_error(refused, modifies());
+        return block::classify_nbd_error(refused, request_.changes_data());
     return std::nullopt;
 }
 
@@ -90,7 +85,7 @@ NbdConnection::Order NbdJob::next_piece(const NbdConnection &connection) const n
     const std::uint64_t left = request_.length - done_;
     NbdConnection::Order order{request_.operation, request_.data, 0, request_.offset + done_, 0,
                                request_.extents};
-    if (request_.fua && modifies() && abilities.fua)
+    if (request_.fua && request_.changes_data() && abilities.fua)
         order.flags |= LIBNBD_CMD_FLAG_FUA;
     switch (request_.operation) {
     case Operation::read:

@@ -29,7 +29,6 @@ public:
 private:
     enum class Stage : std::uint8_t { pieces, flush, done };
 
-    [[nodiscard]] bool modifies() const noexcept;
     [[nodiscard]] bool needs_flush(const NbdAbilities &abilities) const noexcept;
     std::optional<block::Status> next(NbdConnection &connection) noexcept;
     [[nodiscard]] block::Status allocated() noexcept;

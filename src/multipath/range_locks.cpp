@@ -39,13 +39,10 @@ void RangeLocks::lock(block::Request &request, base::Duration time) {
 
 void RangeLocks::lock_until_end(block::Request &request) { lock_of(request).at_path = true; }
 
-void RangeLocks::ended(const block::Request &request, base::Duration time) noexcept {
-    for (Lock &lock : locks_) {
-        if (lock.id != request.range_lock)
-            continue;
-        lock.at_path = false;
-        lock.until = std::max(lock.until, scheduler_.now() + time);
-    }
+void RangeLocks::ended(const block::Request &request) noexcept {
+    for (Lock &lock : locks_)
+        if (lock.id == request.range_lock)
+            lock.at_path = false;
     arm();
 }
 

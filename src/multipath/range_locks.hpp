@@ -26,10 +26,10 @@ public:
 
     /// What the request changes may land during this time. Marks the request (Request::range_lock).
     void lock(block::Request &request, base::Duration time);
-    /// A path has the request, whose client is gone: locked until ended(), and as long as that says.
+    /// A path has the request, whose client is gone: locked until ended(), or longer if lock() comes first.
     void lock_until_end(block::Request &request);
-    /// The path gave back a marked request: `time` more, if it may still land.
-    void ended(const block::Request &request, base::Duration time = {}) noexcept;
+    /// The path gave back a marked request.
+    void ended(const block::Request &request) noexcept;
 
 private:
     struct Lock {

@@ -1,39 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // create, remove, rename, ioctl, probe: what they ask for, and what becomes of the call.
-#include "command/command.hpp"
-
-#include "fakes/fake_maps.hpp"
+#include "console.hpp"
 
 #include <doctest/doctest.h>
 
-namespace {
-
-using Lines = std::vector<std::string>;
-
-struct Console final : command::Reply {
-    ~Console() {
-        if (call)
-            call->cancel();
-    }
-    void line(std::string_view text) override { lines.emplace_back(text); }
-    void finished() override {}
-    void hang_up() override {}
-    Lines ask(Lines words) {
-        lines.clear();
-        if (call)
-            call->cancel();
-        command::Reply &reply = *this;
-        call = std::make_shared<command::Call>(std::move(words), "test", reply);
-        command::run(call, maps);
-        return lines;
-    }
-
-    fakes::FakeMaps maps;
-    command::CallPointer call;
-    Lines lines;
-};
-
-} // namespace
+using command_test::Console;
+using command_test::Lines;
 
 TEST_CASE("create hands on what it is told, and nothing else is stated") {
     Console console;
@@ -75,7 +47,6 @@ TEST_CASE("create says what is wrong with an option, and makes nothing") {
 
 TEST_CASE("remove and rename find their map, and a name that is free") {
     Console console;
-    console.maps.add("m");
     console.maps.add("n");
     CHECK(console.ask({"rename", "m", "n"}).front().starts_with("ERR EBUSY "));
     CHECK(console.ask({"rename", "m", "o"}) == Lines{"OK"});
@@ -86,7 +57,7 @@ TEST_CASE("remove and rename find their map, and a name that is free") {
 
 TEST_CASE("ioctl prints the answer, probe only its end") {
     Console console;
-    fakes::FakeMap &map = console.maps.add("m");
+    fakes::FakeMap &map = console.map;
     CHECK(console.ask({"ioctl", "m", "blkgetsize64"}).empty());
     map.finish_all({0, "", {"4096"}});
     CHECK(console.lines == Lines{"4096", "OK"});

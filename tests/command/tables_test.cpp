@@ -1,43 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // load, clear, suspend, resume: what they ask of the map, and what becomes of the call.
-#include "command/command.hpp"
-#include "command/options.hpp"
+#include "console.hpp"
 
-#include "fakes/fake_maps.hpp"
+#include "command/options.hpp"
 
 #include <doctest/doctest.h>
 
-namespace {
-
-using Lines = std::vector<std::string>;
-
-struct Console final : command::Reply {
-    Console()
-        : map(maps.add("m")) {}
-    ~Console() {
-        if (call)
-            call->cancel();
-    }
-    void line(std::string_view text) override { lines.emplace_back(text); }
-    void finished() override {}
-    void hang_up() override {}
-    Lines ask(Lines words) {
-        lines.clear();
-        if (call)
-            call->cancel();
-        command::Reply &reply = *this;
-        call = std::make_shared<command::Call>(std::move(words), "test", reply);
-        command::run(call, maps);
-        return lines;
-    }
-
-    fakes::FakeMaps maps;
-    fakes::FakeMap &map;
-    command::CallPointer call;
-    Lines lines;
-};
-
-} // namespace
+using command_test::Console;
+using command_test::Lines;
 
 TEST_CASE("a command that takes its time answers when it has ended") {
     Console console;
