@@ -29,9 +29,29 @@ BufferPool::~BufferPool() {
 
 std::byte *BufferPool::take(std::size_t size, std::size_t left) noexcept {
     const std::size_t index = class_of(size);
-    const std::size_t bytes = smallest << index;
-    if (used_ != 0 && used_ + bytes + left > limit_)
+    if (used_ != aside_ && used_ + (smallest << index) + left > limit_)
         return nullptr;
+    return allocate(index);
+}
+
+std::byte *BufferPool::set_aside(std::size_t size) noexcept {
+    const std::size_t index = class_of(size);
+    const std::size_t bytes = smallest << index;
+    if (aside_ + bytes > limit_ / 2 || used_ + bytes > limit_)
+        return nullptr;
+    std::byte *buffer = allocate(index);
+    if (buffer != nullptr)
+        aside_ += bytes;
+    return buffer;
+}
+
+void BufferPool::give_back_aside(std::byte *buffer, std::size_t size) noexcept {
+    aside_ -= smallest << class_of(size);
+    give_back(buffer, size);
+}
+
+std::byte *BufferPool::allocate(std::size_t index) noexcept {
+    const std::size_t bytes = smallest << index;
     void *buffer = free_[index];
     if (buffer != nullptr) {
         free_[index] = free_[index]->next;

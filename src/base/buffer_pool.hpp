@@ -14,8 +14,8 @@ public:
     static constexpr std::size_t smallest = 4096;
     static constexpr std::size_t largest = std::size_t{64} << 20;
 
-    /// Hands out at most `limit` bytes at a time, except that one buffer can always be had when none is out:
-    /// so a limit below one request slows down and does not lock up.
+    /// Hands out at most `limit` bytes at a time, except that one buffer can always be had when none is out
+    /// but what was set aside: so a limit below one request slows down and does not lock up.
     BufferPool(Scheduler &scheduler, std::size_t limit) noexcept
         : scheduler_(scheduler)
         , limit_(limit) {}
@@ -28,6 +28,9 @@ public:
     [[nodiscard]] std::byte *take(std::size_t size, std::size_t left = 0) noexcept;
     /// `size` as it was given to take().
     void give_back(std::byte *buffer, std::size_t size) noexcept;
+    /// As take() and give_back(), for what may stay out for long: half of the limit at most.
+    [[nodiscard]] std::byte *set_aside(std::size_t size) noexcept;
+    void give_back_aside(std::byte *buffer, std::size_t size) noexcept;
     /// Posts `task` once, when a buffer has been given back after take() said nullptr.
     void wait(Task &task) noexcept;
 
@@ -44,10 +47,12 @@ private:
     };
     void wake() noexcept;
     static std::size_t class_of(std::size_t size) noexcept;
+    std::byte *allocate(std::size_t index) noexcept;
 
     Scheduler &scheduler_;
     std::size_t limit_;
     std::size_t used_ = 0;
+    std::size_t aside_ = 0; ///< of used_
     std::size_t kept_ = 0;
     std::array<Free *, classes> free_{};
     List<Task> waiting_;

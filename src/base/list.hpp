@@ -50,6 +50,9 @@ public:
     void push_back(T &element) noexcept { insert_before(head_, element); }
     void push_front(T &element) noexcept { insert_before(*head_.next_, element); }
 
+    /// Puts `element` before one that stands in a list.
+    static void insert(T &before, T &element) noexcept { insert_before(before, element); }
+
     T &pop_front() noexcept {
         assert(!empty());
         T &element = front();

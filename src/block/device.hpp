@@ -39,6 +39,10 @@ public:
     /// server.
     [[nodiscard]] virtual std::uint64_t generation() const noexcept { return 0; }
 
+    /// Whether the server that was lost last has surely ended, and its cache with it: what it had can never
+    /// come back (design D4).
+    [[nodiscard]] virtual bool proven_dead() const noexcept { return false; }
+
 protected:
     ~Device() = default;
 };

@@ -108,3 +108,20 @@ TEST_CASE("a waiter may end before it is woken, and a pool before its waiter") {
     pool.wait(longer_lived.task);
     CHECK(scheduler.run());
 }
+
+TEST_CASE("what is set aside is half of the limit at most, and keeps nobody from the one buffer") {
+    fakes::ManualScheduler scheduler;
+    BufferPool pool(scheduler, 65536);
+    std::byte *aside = pool.set_aside(32768);
+    REQUIRE(aside != nullptr);
+    CHECK(pool.set_aside(4096) == nullptr);
+    std::byte *large = pool.take(65536);
+    REQUIRE(large != nullptr);
+    CHECK(pool.take(4096) == nullptr);
+    pool.give_back(large, 65536);
+    pool.give_back_aside(aside, 32768);
+    CHECK(pool.used() == 0);
+    large = pool.take(65536);
+    CHECK(pool.set_aside(4096) == nullptr);
+    pool.give_back(large, 65536);
+}
