@@ -59,6 +59,8 @@ struct Settings {
     /// Of the map: whether what was sent and not answered waits until its server is cut off, if the path
     /// knows how (design D3), and for how long.
     bool fences = true;
+    /// Of the map: the server has a cache of its own, whose content must not come back either (design D4).
+    bool independent_caches = false;
     std::chrono::milliseconds fence_timeout{10000};
 };
 

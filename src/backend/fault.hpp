@@ -50,6 +50,9 @@ public:
     [[nodiscard]] std::uint64_t generation() const noexcept override {
         return state_ == State::ready ? losses_ + real_->generation() : losses_;
     }
+    [[nodiscard]] bool proven_dead() const noexcept override {
+        return state_ == State::ready && real_->proven_dead();
+    }
 
 private:
     /// Of the real backend.

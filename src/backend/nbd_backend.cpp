@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace backend {
 
@@ -41,6 +42,7 @@ NbdBackend::NbdBackend(io::Worker &worker, const Settings &settings)
     , fence_(worker, NbdBackend::fence_command(settings.values), settings.name, uri_.server(),
              settings.fence_timeout, base::Delegate<bool>::to<&NbdBackend::fenced>(*this))
     , has_fence_(settings.fences && !NbdBackend::fence_command(settings.values).empty())
+    , fences_cache_(has_fence_ && settings.independent_caches)
     , dialer_(worker, uri_, io_timeout_, base::Delegate<int>::to<&NbdBackend::dialed>(*this),
               base::Delegate<std::string_view>::to<&NbdBackend::attempt_failed>(*this))
     , tls_dialer_(worker, uri_, settings.values.get<bool>("block_status"), io_timeout_,
@@ -107,14 +109,16 @@ void NbdBackend::attempt_failed(std::string_view why) noexcept {
 }
 
 void NbdBackend::try_later() noexcept {
-    if (fenced_count_ != 0)
-        return; // not before it is cut off
+    if (cutting_off_)
+        return; // not before that is over
     retry_.start_in(delay_);
     delay_ = std::min(delay_ * 2, longest_delay_);
 }
 
 void NbdBackend::report_down(std::string_view why) noexcept {
-    if (!told_down_ && observer_ != nullptr) {
+    if (cutting_off_ && fences_cache_) {
+        why_down_ = why;
+    } else if (!told_down_ && observer_ != nullptr) {
         told_down_ = true;
         observer_->path_down(*this, why);
     }
@@ -148,10 +152,14 @@ void NbdBackend::go_down() noexcept {
     if (served_ || worker_.now() - up_since_ >= proof_of_life)
         delay_ = first_delay;
     in_doubt_ = !(trust_peer_close_ && connection_.ended_by_peer());
+    proven_dead_ = !in_doubt_;
     pulse_.stop();
     connection_.stop();
+    cutting_off_ = fences_cache_ && in_doubt_ && observer_ != nullptr;
     fail_everything();
     if (fenced_count_ != 0 && observer_ != nullptr)
+        cutting_off_ = true;
+    if (cutting_off_)
         fence_.start();
 }
 
@@ -159,7 +167,10 @@ void NbdBackend::go_down() noexcept {
 
 void NbdBackend::submit(Request &request) noexcept {
     if (!up_) {
-        completions_.add(request, Status::path_lost());
+        if (cutting_off_ && fences_cache_)
+            wait_for_fence(request, false);
+        else
+            completions_.add(request, Status::path_lost());
         return;
     }
     NbdJob &job = jobs_.make(request, worker_.now() + io_timeout_);
@@ -216,11 +227,11 @@ void NbdBackend::fail_everything() noexcept {
             job.unlink(); // from waiting_
         const bool late = job.deadline() <= worker_.now();
         jobs_.end(job);
-        if (!was_sent || !in_doubt_ || !request.changes_data()) {
+        const bool in_doubt = was_sent && in_doubt_ && request.changes_data();
+        if (cutting_off_ || (in_doubt && has_fence_)) {
+            wait_for_fence(request, in_doubt);
+        } else if (!in_doubt) {
             completions_.add(request, Status::path_lost(late ? ETIMEDOUT : ENOTCONN));
-        } else if (has_fence_) {
-            fenced_.push_back(request);
-            ++fenced_count_;
         } else {
             completions_.add(request, Status{block::Outcome::path_in_doubt, late ? ETIMEDOUT : ENOTCONN});
         }
@@ -229,14 +240,27 @@ void NbdBackend::fail_everything() noexcept {
     on_wire_ = 0;
 }
 
+void NbdBackend::wait_for_fence(Request &request, bool in_doubt) noexcept {
+    request.device_word = in_doubt ? 1 : 0;
+    fenced_.push_back(request);
+    ++fenced_count_;
+}
+
 void NbdBackend::fenced(bool cut_off) noexcept {
-    const bool any = fenced_count_ != 0;
+    const bool any = std::exchange(cutting_off_, false);
+    proven_dead_ = proven_dead_ || (any && cut_off);
     fenced_count_ = 0;
-    while (!fenced_.empty())
-        completions_.add(fenced_.pop_front(),
-                         cut_off ? Status::path_lost() : Status{block::Outcome::path_in_doubt, ETIMEDOUT});
-    if (any && observer_ != nullptr)
-        try_later();
+    while (!fenced_.empty()) {
+        Request &request = fenced_.pop_front();
+        const bool in_doubt = request.device_word != 0 && !cut_off;
+        completions_.add(request,
+                         in_doubt ? Status{block::Outcome::path_in_doubt, ETIMEDOUT} : Status::path_lost());
+    }
+    if (!any || observer_ == nullptr)
+        return;
+    try_later();
+    if (!why_down_.empty())
+        report_down(std::exchange(why_down_, {}));
 }
 
 void NbdBackend::silent() noexcept {

@@ -33,6 +33,7 @@ public:
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
+    [[nodiscard]] bool proven_dead() const noexcept override { return proven_dead_; }
 
 private:
     void dial() noexcept;
@@ -51,6 +52,7 @@ private:
     void finish(NbdJob &job, block::Status status) noexcept;
     void go_down() noexcept;
     void fail_everything() noexcept;
+    void wait_for_fence(block::Request &request, bool in_doubt) noexcept;
     void fenced(bool cut_off) noexcept;
     void silent() noexcept;
     void overdue() noexcept;
@@ -73,8 +75,10 @@ private:
     base::Delegate<> closed_;
     bool up_ = false;
     bool told_down_ = false;
-    bool in_doubt_ = false; ///< what was sent last may still be carried out
-    bool served_ = false;   ///< the present connection answered a request
+    bool in_doubt_ = false;    ///< what was sent last may still be carried out
+    bool proven_dead_ = false; ///< the last server ended, or was cut off
+    bool cutting_off_ = false; ///< fence_ runs
+    bool served_ = false;      ///< the present connection answered a request
     base::TimePoint up_since_{};
     std::chrono::milliseconds delay_;
     std::uint64_t generation_ = 0;
@@ -87,6 +91,7 @@ private:
     base::ObjectPool<NbdJob> jobs_;
     block::CompletionQueue completions_;
     base::Task report_closed_;
+    std::string why_down_; ///< to be told once the server is cut off
     base::Timer retry_;
     base::Timer attempt_;
     base::Timer deadline_;
@@ -94,7 +99,8 @@ private:
     NbdPulse pulse_;
     FenceCommand fence_;
     const bool has_fence_;
-    base::List<block::Request> fenced_; ///< sent and not answered, until fence_ has ended
+    const bool fences_cache_;           ///< also when nothing is in doubt, and everything waits for it
+    base::List<block::Request> fenced_; ///< wait until fence_ has ended
     std::size_t fenced_count_ = 0;
     NbdDialer dialer_;
     NbdTlsDialer tls_dialer_;

@@ -45,6 +45,7 @@ void PathSet::open(std::span<const std::string> names) {
             backend::Settings settings = plan.settings;
             settings.fences = plan_.fences;
             settings.fence_timeout = plan_.fence_timeout;
+            settings.independent_caches = plan_.options.independent_caches;
             return plan.type->create(worker_, settings);
         };
         OwnPath &path =
