@@ -90,6 +90,7 @@ struct Map {
     std::optional<AmbiguousWrites>
         ambiguous_writes; ///< nothing: fence where a path can, else hold (design D3)
     std::chrono::milliseconds ambiguous_hold{5000};
+    std::uint64_t unflushed_limit_bytes = std::uint64_t{64} << 20;
     std::chrono::milliseconds fence_timeout{10'000};
     bool kernel_compat = false;
 

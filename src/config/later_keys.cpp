@@ -25,7 +25,6 @@ constexpr LaterKey later_keys[] = {
     {"path", "secret_file", text, ""},
     {"path", "mutual_secret_file", text, ""},
     {"path", "header_digest", text, ""},
-    {"map", "unflushed_limit", size, "64M"},
     {"map", "wwid", text, ""},
     {"map", "reservation_key", text, ""},
 };

@@ -13,6 +13,7 @@ namespace config {
 namespace {
 
 constexpr Range sizes{512, std::numeric_limits<std::int64_t>::max()};
+constexpr Range unflushed_limits{0, std::int64_t{1} << 40};
 constexpr Range client_counts{1, 1'000'000};
 constexpr Range group_numbers{1, 1024};
 constexpr Range retry_counts{1, 50};
@@ -64,6 +65,13 @@ private:
             map_.set_kernel_defaults();
         if (const auto cache = section_.choice("cache", {"shared", "independent"}))
             map_.cache = *cache == "shared" ? Cache::shared : Cache::independent;
+        if (const auto limit = section_.size("unflushed_limit", unflushed_limits)) {
+            map_.unflushed_limit_bytes = *limit;
+            if (map_.cache == Cache::shared)
+                reading_.problem(
+                    *section_.find("unflushed_limit"),
+                    "unflushed_limit: nothing is kept with 'cache: shared': leave one of them out");
+        }
         if (const auto reinstate = section_.choice("reinstate", {"auto", "manual"}))
             map_.reinstate = *reinstate == "manual" ? Reinstate::manual : Reinstate::automatic;
         if (section_.choice("eio", {"path", "verify"}) == "verify")

@@ -21,6 +21,11 @@ std::string tls_text(const nbd::Client &client) {
     std::ranges::replace(text, ' ', '_');
     return text;
 }
+
+multipath::MapOptions with_buffers(multipath::MapOptions options, base::BufferPool &buffers) {
+    options.buffers = &buffers;
+    return options;
+}
 } // namespace
 
 MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
@@ -28,7 +33,7 @@ MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
     , plan_(std::move(plan))
     , observer_(observer)
     , buffers_(worker, plan_.buffer_memory)
-    , map_(worker, plan_.name, plan_.options, paths_, *this)
+    , map_(worker, plan_.name, with_buffers(plan_.options, buffers_), paths_, *this)
     , keeper_(worker, map_, plan_.expected, *this)
     , paths_(worker, plan_, keeper_)
     , sessions_(worker, map_, buffers_, plan_.limits,
@@ -206,12 +211,12 @@ void MapHome::rename(const std::string &name) {
 
 void MapHome::sessions_closed() noexcept {
     sessions_open_ = false;
-    grace_.cancel();
-    close_paths();
+    map_.flush_at_end(base::Delegate<>::to<&MapHome::close_paths>(*this));
     tell_when_closed();
 }
 
 void MapHome::close_paths() noexcept {
+    grace_.cancel();
     if (std::exchange(closing_paths_, true))
         return;
     paths_.close_all(base::Delegate<>::to<&MapHome::paths_closed>(*this));

@@ -113,6 +113,7 @@ MapPlan plan_map(const config::Map &map, const config::Config &configuration, Ma
     plan.cache_stated = map.cache.has_value();
     plan.options.independent_caches = map.cache ? *map.cache == config::Cache::independent
                                                 : !see_one_cache(path_names(*table), *plan.paths);
+    plan.options.unflushed_limit = map.unflushed_limit_bytes;
     plan.options.no_path_timeout = map.no_path_timeout;
     plan.options.verify_eio = map.eio == config::Eio::verify;
     plan.options.rules = rules_of(map);

@@ -2,6 +2,7 @@
 #include "multipath/dirty_paths.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace multipath {
 
@@ -9,11 +10,11 @@ DirtyPaths::DirtyPaths(block::CompletionQueue &finished, base::Delegate<> idle) 
     : finished_(finished)
     , idle_(idle) {}
 
-void DirtyPaths::wrote(block::Device &device, std::uint64_t generation) {
-    for (const Mark &mark : dirty_)
-        if (mark.device == &device && mark.generation == generation)
-            return;
-    dirty_.push_back({&device, generation});
+void DirtyPaths::meet(block::Device &device) { dirty_.push_back({&device, device.generation()}); }
+
+void DirtyPaths::is_stable(const block::Device &device, std::uint64_t generation) noexcept {
+    std::erase_if(dirty_,
+                  [&](const Mark &mark) { return mark.device == &device && mark.generation == generation; });
 }
 
 void DirtyPaths::look_for_losses() noexcept {
@@ -83,7 +84,7 @@ void DirtyPaths::end_round() noexcept {
         const bool lost = request.loss_epoch < loss_epoch_;
         finished_.add(request, lost ? block::Status::target_error(EIO) : block::Status::success());
     }
-    if (!next_.empty())
+    if (std::exchange(again_, false) || !next_.empty())
         start_round();
     else
         idle_();
@@ -93,6 +94,8 @@ void DirtyPaths::flush_all() {
     look_for_losses();
     if (flushes_in_flight_ == 0)
         start_round();
+    else
+        again_ = true;
 }
 
 } // namespace multipath

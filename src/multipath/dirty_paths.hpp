@@ -10,11 +10,11 @@
 
 namespace multipath {
 
-/// Which path devices hold acknowledged writes that no flush covers yet, and the flush that goes to all of
-/// them (design D4, `cache: independent`; semantics reference H1). A device whose generation changed since,
-/// or that fails its flush, has lost them: from then on FLUSH and FUA of every client that was there fail
-/// (D10), until it connects again. One round of flushes runs at a time; what comes meanwhile shares the next
-/// one.
+/// Which path devices may hold, from before we used them, what no flush covers yet, and the flush that goes
+/// to all of them (design D4: after our start every path counts as dirty; semantics reference H1). A device
+/// whose generation changed since, or that fails its flush, has lost it: from then on FLUSH and FUA of every
+/// client that was there fail (D10), until it connects again. One round of flushes runs at a time; what comes
+/// meanwhile shares the next one.
 class DirtyPaths final : private block::Layer {
 public:
     /// `idle`: called when a round of flushes has ended and none follows.
@@ -26,9 +26,10 @@ public:
         return loss_epoch_;
     }
 
-    /// A write, trim or write_zeroes without FUA was acknowledged by `device`, which had this generation when
-    /// it got it: the connection may have been lost between the answer and now.
-    void wrote(block::Device &device, std::uint64_t generation);
+    /// The device is used from now on, and its cache is as it was left.
+    void meet(block::Device &device);
+    /// It flushed, sent when it had this generation.
+    void is_stable(const block::Device &device, std::uint64_t generation) noexcept;
     /// Makes everything that was acknowledged stable, then ends `request` through the completion queue: with
     /// success or EIO. `except`: a device that needs no flush for this (it has just done the FUA).
     void flush(block::Request &request, const block::Device *except = nullptr);
@@ -61,6 +62,7 @@ private:
     std::size_t flushes_in_flight_ = 0;
     base::List<block::Request> running_; ///< end with this round
     base::List<block::Request> next_;    ///< wait for the next one
+    bool again_ = false;                 ///< for those that were met during this round
     std::uint64_t loss_epoch_ = 0;
 };
 

@@ -28,7 +28,9 @@ Map::Map(base::Scheduler &scheduler, std::string name, MapOptions options, Devic
     , observer_(observer)
     , finished_(scheduler)
     , range_locks_(scheduler, base::Delegate<>::to<&Map::ranges_freed>(*this))
-    , dirty_(finished_, base::Delegate<>::to<&Map::go_on_soon>(*this))
+    , dirty_(finished_, base::Delegate<>::to<&Map::caches_are_known>(*this))
+    , log_(options.buffers, options.unflushed_limit)
+    , carrier_(*this, log_)
     , prober_(*this)
     , eio_verifier_(*this)
     , worker_(base::Delegate<>::to<&Map::run_worker>(*this))
@@ -54,8 +56,6 @@ void Map::submit(block::Request &request) noexcept {
 void Map::admit(block::Request &request) noexcept {
     if (shut_down_)
         finished_.add(request, block::Status::target_error(ESHUTDOWN));
-    else if (options_.independent_caches && request.operation == block::Operation::flush && dirty_.any())
-        dirty_.flush(request);
     else if (request.makes_stable() && dirty_.has_lost(request))
         finished_.add(request, block::Status::target_error(EIO));
     else if (live_ == nullptr || map(request, false) == Mapped::error)
@@ -87,11 +87,17 @@ Map::Mapped Map::map(block::Request &request, bool was_held) noexcept {
         wait_in(pushed_back_, request);
         return Mapped::held;
     }
+    if (!let_carry(*path)) {
+        hold(request); // until that is done
+        return Mapped::held;
+    }
     send(request, *path);
     return Mapped::sent;
 }
 
 void Map::send(block::Request &request, Path &path) noexcept {
+    if (tracks_caches() && request.operation == block::Operation::flush && shares_next_flush(request))
+        return;
     const base::TimePoint now = scheduler_.now();
     request.started_ns = now.time_since_epoch().count();
     path.group->selector->start_io(path.index, load_of(request), now);
@@ -134,6 +140,8 @@ void Map::completed(block::Request &request, block::Status status) noexcept {
     path.counters.errors += status.is_path_error() ? 1U : 0U;
     if (request.changes_data())
         came_back(request, path, status);
+    if (&request == running_flush_)
+        status = flush_came_back(request, path, status);
     if (is_failed_flush(request, status))
         flush_failed(request, path);
     else if (options_.verify_eio && is_unverified(request, path, status)) {
@@ -149,18 +157,16 @@ void Map::completed(block::Request &request, block::Status status) noexcept {
         requeue(request, status);
     // Last: in-flight numbers drop after the request may be queued again (2.6 step 7).
     path.group->selector->end_io(path.index, load, started, scheduler_.now());
-    if (gate_ == Gate::suspending)
+    if (in_flight_ == 0)
+        carrier_.go_on();
+    if (gate_ != Gate::open || flushed_at_end_)
         go_on_soon();
 }
 
 void Map::acknowledge(block::Request &request, const Path &path) noexcept {
-    if (options_.independent_caches && request.changes_data()) {
-        if (request.fua) {
-            // Its own data is stable; what other servers acknowledged must be before this answers (H1).
-            dirty_.flush(request, path.device);
-            return;
-        }
-        dirty_.wrote(*path.device, request.sent_generation);
+    if (tracks_caches() && (request.changes_data() || request.operation == block::Operation::flush)) {
+        acknowledge_cached(request, path);
+        return;
     }
     const bool lost = request.makes_stable() && dirty_.has_lost(request); // since it was sent (D10)
     request.complete(lost ? block::Status::target_error(EIO) : block::Status::success());
@@ -201,7 +207,7 @@ void Map::requeue(block::Request &request, block::Status status) noexcept {
 void Map::send_again(block::Request &request, Path &path, base::Duration wait) noexcept {
     if (shut_down_ || request.origin()->abandoned())
         request.complete(block::Status::target_error(ESHUTDOWN));
-    else if (wait == base::Duration::zero())
+    else if (wait == base::Duration::zero() && may_go(path))
         send(request, path);
     else
         delay(request, wait);
@@ -249,7 +255,7 @@ void Map::release_delayed() noexcept {
         }
         request.unlink();
         Path &path = *static_cast<Path *>(request.popped());
-        if (request.retries != 0 && path.active) {
+        if (request.retries != 0 && path.active && may_go(path)) {
             --queue_size_;
             send(request, path);
         } else {

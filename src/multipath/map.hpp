@@ -5,6 +5,7 @@
 #include "block/completion_queue.hpp"
 #include "block/device.hpp"
 #include "multipath/activation.hpp"
+#include "multipath/carrier.hpp"
 #include "multipath/dirty_paths.hpp"
 #include "multipath/eio_verifier.hpp"
 #include "multipath/event.hpp"
@@ -13,6 +14,7 @@
 #include "multipath/range_locks.hpp"
 #include "multipath/table.hpp"
 #include "multipath/ticket.hpp"
+#include "multipath/unflushed_log.hpp"
 
 #include <chrono>
 #include <memory>
@@ -31,8 +33,13 @@ enum class AmbiguousWrites : unsigned char {
 };
 
 struct MapOptions {
-    /// Every server has a volatile cache of its own (design D4): a flush goes to all that were written to.
+    /// Every server has a volatile cache of its own (design D4): one carries all I/O at a time, and what it
+    /// may lose is kept.
     bool independent_caches = false;
+    /// Where that is kept, up to `unflushed_limit` bytes; nullptr: nowhere, and every write waits for a
+    /// flush. Outlives the map.
+    base::BufferPool *buffers = nullptr;
+    std::size_t unflushed_limit = std::size_t{64} << 20;
     /// 0: wait for ever (reference R33).
     std::chrono::milliseconds no_path_timeout{0};
     /// An EIO is the path's fault only when another path can do better, or when it reads no more (4.4).
@@ -49,6 +56,7 @@ struct MapOptions {
 class Map final : public block::Device,
                   private block::Layer,
                   private Activation::Owner,
+                  private Carrier::Owner,
                   private Prober::Owner,
                   private EioVerifier::Owner {
 public:
@@ -90,6 +98,9 @@ public:
     /// From now on every server has a cache of its own, and what is in those of the live table awaits a
     /// flush.
     void make_caches_independent();
+    /// After shut_down(), once no client is left: makes what is kept stable, as far as there is a path.
+    /// `done` is called from the loop.
+    void flush_at_end(base::Delegate<> done) noexcept;
 
     /// What clients see; set once the paths are known, before the first request.
     void set_geometry(const block::Geometry &geometry) noexcept { geometry_ = geometry; }
@@ -129,11 +140,17 @@ public:
     [[nodiscard]] std::size_t held() const noexcept;
     /// Requests that a path has, the map's own among them.
     [[nodiscard]] std::size_t in_flight() const noexcept {
-        return in_flight_ + dirty_.in_flight() + prober_.in_flight() +
+        return in_flight_ + unkept_size_ + carrier_.in_flight() + dirty_.in_flight() + prober_.in_flight() +
                (activation_ && activation_->running() ? 1 : 0);
     }
     /// Changes of data which a path was given and which may still land (design D3, D5).
     [[nodiscard]] std::size_t in_doubt() const noexcept { return range_locks_.count(); }
+    /// Bytes that are kept until a flush covers them (design D4).
+    [[nodiscard]] std::size_t unflushed() const noexcept { return log_.bytes(); }
+    /// The device was left with what may come back over newer data: only by hand, or proven dead, it returns.
+    [[nodiscard]] bool in_quarantine(const block::Device &device) const noexcept {
+        return carrier_.holds_back(device);
+    }
     /// Age of the oldest request that waits; zero when none does.
     [[nodiscard]] base::Duration held_oldest() const noexcept;
     [[nodiscard]] const MapOptions &options() const noexcept { return options_; }
@@ -177,7 +194,38 @@ private:
     void lock_what_paths_have(const block::Layer &origin) noexcept;
     [[nodiscard]] bool is_failed_flush(const block::Request &request, block::Status status) const noexcept;
     void flush_failed(block::Request &request, Path &path) noexcept;
+    void warn_of_failed_flush(std::string_view path) noexcept;
     void ranges_freed() noexcept;
+
+    // map_caches.cpp: servers with caches of their own (design D4).
+    [[nodiscard]] bool tracks_caches() const noexcept {
+        return options_.independent_caches && !geometry_.read_only;
+    }
+    [[nodiscard]] bool may_go(const Path &path) const noexcept {
+        return !tracks_caches() || carrier_.carries(path);
+    }
+    bool let_carry(Path &path) noexcept;
+    bool shares_next_flush(block::Request &request) noexcept;
+    void send_next_flush() noexcept;
+    block::Status flush_came_back(const block::Request &request, const Path &path,
+                                  block::Status status) noexcept;
+    void acknowledge_cached(block::Request &request, const Path &path) noexcept;
+    void take_back(base::List<block::Request> &list) noexcept;
+    void take_back(block::Request &request) noexcept;
+    bool settle_caches() noexcept;
+    void meet_devices();
+    void meet(block::Device &device);
+    /// What paths hold from before our start is stable before anything newer is sent, too.
+    [[nodiscard]] bool drained() const noexcept override {
+        return in_flight_ == 0 && dirty_.in_flight() == 0;
+    }
+    void caches_are_known() noexcept;
+    void takeover_ended() noexcept override;
+    void replay_failed(Path &path, block::Request &request, block::Status status) noexcept override;
+    void replay_refused(const Path &path, block::Status status) noexcept override;
+    void flush_begins() noexcept override { covered_.take_all(unkept_); }
+    void flushed(block::Device &device, block::Status status) noexcept override;
+    void quarantined(const block::Device &device) noexcept override;
 
     // map_paths.cpp: what becomes of paths and groups.
     void fail(Path &path) noexcept;
@@ -235,7 +283,18 @@ private:
     RangeLocks range_locks_;
     base::List<block::Request> barred_; ///< by range_locks_
     std::size_t barred_size_ = 0;
-    mutable DirtyPaths dirty_; ///< generation() makes it notice losses
+    mutable DirtyPaths dirty_;               ///< generation() makes it notice losses
+    std::vector<const block::Device *> met_; ///< whose cache we know
+    UnflushedLog log_;
+    Carrier carrier_;
+    base::List<block::Request> unkept_;  ///< done, and the log has no room: acknowledged by the next flush
+    base::List<block::Request> covered_; ///< the same, by the flush that runs
+    std::size_t unkept_size_ = 0;        ///< both lists
+    block::Request *running_flush_ = nullptr; ///< of clients
+    std::uint64_t running_flush_covers_ = 0;  ///< up to this number in the log
+    base::List<block::Request> riders_;       ///< end with the running flush
+    base::List<block::Request> next_flushes_; ///< came after it was sent
+    base::Delegate<> flushed_at_end_;
     Prober prober_;
     EioVerifier eio_verifier_;
     base::Task worker_;
@@ -256,5 +315,15 @@ private:
     base::Task go_on_;
     base::Task tell_ended_;
 };
+
+template <typename Visit>
+void Map::for_each_entry(const block::Device &device, Visit visit) noexcept {
+    if (!live_)
+        return;
+    for (const auto &group : live_->groups())
+        for (const auto &path : group->paths)
+            if (path->device == &device)
+                visit(*path);
+}
 
 } // namespace multipath

@@ -15,6 +15,8 @@ bool Map::may_land(const block::Request &request, block::Status status) const no
 /// A path gave back a change of data.
 void Map::came_back(block::Request &request, const Path &path, block::Status status) noexcept {
     request.change.unlink();
+    if (tracks_caches() && status.outcome == block::Outcome::path_in_doubt)
+        carrier_.doubt(*path.device, request.sent_generation);
     if (may_land(request, status)) {
         range_locks_.lock(request, options_.ambiguous_hold);
         tell("WRITE_IN_DOUBT",
@@ -50,15 +52,27 @@ bool Map::is_failed_flush(const block::Request &request, block::Status status) c
            !(live_ && live_->compat().repeats_failed_flushes);
 }
 
-/// No other path can make that good: an error for everybody who wrote (D10).
+/// What was written is kept and another path can be given it, or that is an error for everybody who wrote
+/// (D10).
 void Map::flush_failed(block::Request &request, Path &path) noexcept {
-    dirty_.count_loss();
     fail(path);
+    if (tracks_caches()) {
+        carrier_.distrust();
+        if (live_->valid_paths() != 0) {
+            take_back(request);
+            return;
+        }
+    }
+    warn_of_failed_flush(path.name);
+    request.complete(block::Status::target_error(EIO));
+}
+
+void Map::warn_of_failed_flush(std::string_view path) noexcept {
+    dirty_.count_loss();
     observer_.warning(
         fmt::format("path {} failed a flush: what was written and not flushed may be lost; clients get "
                     "errors from flushes until they connect again",
-                    path.name));
-    request.complete(block::Status::target_error(EIO));
+                    path));
 }
 
 // 4.4, `eio: verify`
@@ -88,7 +102,8 @@ bool Map::is_unverified(block::Request &request, Path &path, block::Status statu
 
 void Map::verified(block::Request &request, Path &first, bool first_reads, Path &second,
                    bool second_reads) noexcept {
-    --in_flight_;
+    if (--in_flight_ == 0)
+        carrier_.go_on();
     if (!first_reads)
         fail(first);
     if (!second_reads)

@@ -20,15 +20,6 @@ std::string Map::load(std::string_view text, const std::optional<block::Geometry
     return warning;
 }
 
-void Map::make_caches_independent() {
-    if (std::exchange(options_.independent_caches, true) || live_ == nullptr)
-        return;
-    for (const auto &group : live_->groups())
-        for (const auto &path : group->paths)
-            if (path->active)
-                dirty_.wrote(*path->device, path->device->generation());
-}
-
 void Map::start() {
     assert(live_ == nullptr && inactive_ != nullptr);
     swap_tables();
@@ -84,6 +75,8 @@ void Map::withdraw(Ticket &ticket) noexcept {
 }
 
 void Map::go_on() noexcept {
+    if (shut_down_ && flushed_at_end_ && in_flight_ == 0 && unkept_size_ == 0 && settle_caches())
+        std::exchange(flushed_at_end_, base::Delegate<>{})();
     if (operations_.empty() || shut_down_)
         return;
     const Ticket &ticket = operations_.front();
@@ -131,7 +124,10 @@ bool Map::is_quiet() noexcept {
         go_on_soon(); // behind what they are about to do
         return false;
     }
-    if (in_flight_ != 0 || queue_size_ != 0 || barred_size_ != 0 || prober_.in_flight() != 0)
+    if (in_flight_ != 0 || queue_size_ != 0 || barred_size_ != 0 || unkept_size_ != 0 ||
+        prober_.in_flight() != 0)
+        return false;
+    if (!settle_caches())
         return false;
     // What the paths of this table hold in their caches must not stay behind with them.
     if (dirty_.any()) {
@@ -160,6 +156,7 @@ void Map::swap_tables() noexcept {
     // Before the paths are looked at: they are right or wrong for this disk.
     geometry_ = inactive_geometry_.value_or(geometry_);
     live_->refresh(devices_);
+    meet_devices();
     Activation::Owner &owner = *this; // private base: make_unique could not convert
     if (live_->handler() != nullptr)
         activation_ = std::make_unique<Activation>(scheduler_, *live_, owner);

@@ -24,6 +24,8 @@ void Map::reinstate(Path &path) noexcept {
     if (!live_->reinstate(path))
         return;
     no_path_timer_.cancel();
+    carrier_.release(*path.device);
+    meet(*path.device);
     if (queueing_timed_out_) {
         queueing_timed_out_ = false;
         set_queueing(true);
@@ -37,19 +39,9 @@ void Map::reinstate(Path &path) noexcept {
         activation_->activate(path);
 }
 
-template <typename Visit>
-void Map::for_each_entry(const block::Device &device, Visit visit) noexcept {
-    if (!live_)
-        return;
-    for (const auto &group : live_->groups())
-        for (const auto &path : group->paths)
-            if (path->device == &device)
-                visit(*path);
-}
-
 void Map::path_answers(const block::Device &device) noexcept {
     for_each_entry(device, [this](Path &path) {
-        if (!path.held_down && !path.barred)
+        if (!path.held_down && !path.barred && !carrier_.holds_back(*path.device))
             reinstate(path);
     });
 }
@@ -69,7 +61,7 @@ void Map::bar(const block::Device &device, bool barred) noexcept {
 }
 
 bool Map::wants_back(const block::Device &device) const noexcept {
-    if (!live_)
+    if (!live_ || carrier_.holds_back(device))
         return false;
     for (const auto &group : live_->groups())
         for (const auto &path : group->paths)

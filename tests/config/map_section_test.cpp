@@ -142,10 +142,18 @@ TEST_CASE("a wrong value of a map is reported at its place") {
                 "t.yaml:10:22: no_path_timeout: 'soon' is not a duration (example: 10s, 500ms)"});
 }
 
+TEST_CASE("a bound for what is kept makes sense with caches that lose it only") {
+    const auto limit = [](const std::string &keys) {
+        return parse(with_map(with_table(plain, keys))).maps[0].unflushed_limit_bytes;
+    };
+    CHECK(limit("    unflushed_limit: 8MiB\n") == std::uint64_t{8} << 20);
+    CHECK(limit("    cache: independent\n") == std::uint64_t{64} << 20);
+    CHECK(errors(with_map(with_table(plain, "    cache: shared\n    unflushed_limit: 8M\n"))) ==
+          Lines{"t.yaml:7:22: unflushed_limit: nothing is kept with 'cache: shared': leave one of them out"});
+}
+
 TEST_CASE("map keys of later steps are refused unless they change nothing") {
-    CHECK(errors(with_map(with_table(plain, "    eio: path\n    ambiguous_writes: retry\n"
-                                            "    unflushed_limit: 64MiB\n")))
-              .empty());
+    CHECK(errors(with_map(with_table(plain, "    eio: path\n    ambiguous_writes: retry\n"))).empty());
     CHECK(errors(with_map(with_table(plain, "    wwid: naa.6\n"))) ==
           Lines{"t.yaml:6:11: wwid: not supported yet"});
 }

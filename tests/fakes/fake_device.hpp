@@ -22,7 +22,8 @@ public:
     }
 
     void submit(block::Request &request) noexcept override {
-        journal_.push_back(name_ + (request.operation == block::Operation::flush ? " flush" : ""));
+        journal_.push_back(name_ + (request.operation == block::Operation::flush ? " flush" : "") +
+                           (tells_data ? told_data(request) : ""));
         if (holding)
             held_.push_back(request);
         else
@@ -43,14 +44,27 @@ public:
         while (!held_.empty())
             finished_.add(held_.pop_front(), lost);
     }
+    [[nodiscard]] bool proven_dead() const noexcept override { return dead; }
     [[nodiscard]] const std::string &name() const { return name_; }
 
     block::Status answer;
     std::function<block::Status(const block::Request &)> verdict; ///< instead of `answer`, when not holding
     bool holding = false;
     block::Status lost = block::Status::path_lost(); ///< what a lost connection says
+    bool dead = false;                               ///< the lost server has surely ended
+    bool tells_data = false; ///< the journal has block and first byte of writes, and other changes
 
 private:
+    static std::string told_data(const block::Request &request) {
+        const std::string block = std::to_string(request.offset / 4096);
+        if (request.operation == block::Operation::write)
+            return " " + block + "=" + static_cast<char>(*request.data) +
+                   (request.length == 4096 ? "" : "*" + std::to_string(request.length / 4096));
+        return request.operation == block::Operation::trim           ? " trim " + block
+               : request.operation == block::Operation::write_zeroes ? " zero " + block
+                                                                     : "";
+    }
+
     std::string name_;
     std::vector<std::string> &journal_;
     block::CompletionQueue finished_;

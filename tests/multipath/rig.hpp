@@ -21,9 +21,13 @@ public:
     explicit Rig(const std::string &table, multipath::MapOptions options = {},
                  std::vector<std::string> unreachable_paths = {})
         : unreachable(std::move(unreachable_paths))
-        , map(scheduler, "m", options, *this, *this) {
+        , map(scheduler, "m", with_buffers(options), *this, *this) {
         map.load(table);
         map.start();
+        if (options.independent_caches) {
+            scheduler.run(); // the flushes of the start
+            journal.clear();
+        }
     }
     ~Rig() {
         for (auto &[name, device] : devices_)
@@ -56,7 +60,9 @@ public:
             request.operation = operation;
             request.fua = fua;
             request.offset = offset;
-            request.length = operation == block::Operation::flush ? 0 : 4096;
+            request.length = operation == block::Operation::flush ? 0 : length;
+            contents.push_back(std::make_unique<std::vector<std::byte>>(length, std::byte(fill)));
+            request.data = contents.back()->data();
             request.loss_epoch = client_epoch;
             request.push(*this, reinterpret_cast<void *>(results.size()));
             results.emplace_back("pending");
@@ -129,10 +135,18 @@ public:
     std::string last_error;
     std::vector<std::string> unreachable; ///< paths that find() reports as not usable
     std::uint64_t client_epoch = 0;
-    std::uint64_t offset = 0; ///< of the requests to come, of 4096 bytes each
+    std::uint64_t offset = 0;    ///< of the requests to come
+    std::uint64_t length = 4096; ///< of them
+    char fill = 'x';             ///< what they write
     bool client_gone = false;
 
+    base::BufferPool buffers{scheduler, 1 << 20};
+
 private:
+    [[nodiscard]] multipath::MapOptions with_buffers(multipath::MapOptions options) {
+        options.buffers = &buffers;
+        return options;
+    }
     [[nodiscard]] bool abandoned() const noexcept override { return client_gone; }
     void completed(block::Request &request, block::Status status) noexcept override {
         const auto index = reinterpret_cast<std::size_t>(request.popped());
@@ -146,6 +160,7 @@ private:
 
     std::map<std::string, std::unique_ptr<fakes::FakeDevice>> devices_;
     std::vector<std::unique_ptr<block::Request>> requests;
+    std::vector<std::unique_ptr<std::vector<std::byte>>> contents;
     std::uint64_t seen_events_ = 0;
 
 public:

@@ -82,7 +82,7 @@ std::string TableSpec::text() const {
 
 Setup::Setup(std::uint64_t seed) {
     Random random(seed ^ 0x5e70);
-    options.independent_caches = random.one_in(2);
+    (void)random.one_in(2);
     options.no_path_timeout = random.one_in(3) ? 1500ms : 0ms;
     options.rules.compat = random.one_in(2) ? &multipath::seed : &multipath::kernel;
     options.rules.find_handler = &fakes::HandlerScript::find;

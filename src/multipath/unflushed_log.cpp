@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "multipath/unflushed_log.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace multipath {
+
+UnflushedLog::~UnflushedLog() {
+    while (!entries_.empty())
+        drop(entries_.front());
+}
+
+bool UnflushedLog::keep(const block::Request &request) noexcept {
+    const bool has_data = request.operation == block::Operation::write;
+    if (has_data && buffers_ == nullptr)
+        return false;
+    const std::size_t taken = sizeof(Entry) + (has_data ? request.length : 0);
+    if (bytes_ + taken > limit_)
+        return false;
+    Memory *memory = nullptr;
+    if (has_data) {
+        std::byte *buffer = buffers_->set_aside(request.length);
+        if (buffer == nullptr)
+            return false;
+        std::memcpy(buffer, request.data, request.length);
+        memory = &memories_.make(Memory{buffer, request.length, 1});
+    }
+    Entry &entry = pool_.make();
+    entry.operation = request.operation;
+    entry.no_hole = request.no_hole;
+    entry.begin = request.offset;
+    entry.end = request.offset + request.length;
+    entry.number = ++last_number_;
+    entry.data = memory != nullptr ? memory->buffer : nullptr;
+    entry.memory = memory;
+    entries_.push_back(entry);
+    bytes_ += taken;
+    return true;
+}
+
+void UnflushedLog::drop(Entry &entry) noexcept {
+    entry.unlink();
+    bytes_ -= sizeof(Entry);
+    if (Memory *memory = entry.memory; memory != nullptr && --memory->parts == 0) {
+        bytes_ -= memory->size;
+        buffers_->give_back_aside(memory->buffer, memory->size);
+        memories_.end(*memory);
+    }
+    pool_.end(entry);
+}
+
+void UnflushedLog::drop_until(std::uint64_t number) noexcept {
+    while (!entries_.empty() && entries_.front().number <= number)
+        drop(entries_.front());
+}
+
+void UnflushedLog::trim_front(Entry &entry, std::uint64_t begin) noexcept {
+    if (entry.data != nullptr)
+        entry.data += begin - entry.begin;
+    entry.begin = begin;
+}
+
+void UnflushedLog::cut(std::uint64_t begin, std::uint64_t end) noexcept {
+    entries_.for_each([this, begin, end](Entry &entry) {
+        if (end <= entry.begin || entry.end <= begin)
+            return;
+        if (begin <= entry.begin && entry.end <= end)
+            drop(entry);
+        else if (begin <= entry.begin)
+            trim_front(entry, end);
+        else if (entry.end <= end)
+            entry.end = begin;
+        else
+            split(entry, begin, end);
+    });
+}
+
+/// Its front part stands before it.
+void UnflushedLog::split(Entry &entry, std::uint64_t begin, std::uint64_t end) {
+    Entry &front = pool_.make();
+    front.operation = entry.operation;
+    front.no_hole = entry.no_hole;
+    front.begin = entry.begin;
+    front.end = begin;
+    front.number = entry.number;
+    front.data = entry.data;
+    front.memory = entry.memory;
+    if (front.memory != nullptr)
+        ++front.memory->parts;
+    bytes_ += sizeof(Entry);
+    entries_.insert(entry, front);
+    trim_front(entry, end);
+}
+
+} // namespace multipath
