@@ -3,6 +3,8 @@
 
 #include "base/timer_queue.hpp"
 
+#include <algorithm>
+
 namespace fakes {
 
 /// A scheduler turned by hand: time stands still until advance(), tasks run in run().
@@ -41,7 +43,7 @@ public:
     /// until `end`, which it is now.
     bool advance_to_timer(base::TimePoint end) {
         const bool any = !timers_.empty() && timers_.next() <= end;
-        now_ = any ? timers_.next() : end;
+        now_ = any ? std::max(now_, timers_.next()) : end; // one may have been due before
         if (any)
             timers_.fire_due(now_);
         return any;
