@@ -20,10 +20,10 @@ struct Row {
 constexpr Row rows[] = {
     {Kind::io, "io", 60, {3, 10, 16, 4, 8}},             // client, operation, block, blocks, flags
     {Kind::leave, "leave", 2, {3}},                      // client: dies, another takes its place
-    {Kind::answer, "answer", 14, {5, 12, 6, 8, 2}},      // device, answer, delay, how often, carried out
+    {Kind::answer, "answer", 14, {5, 13, 6, 8, 2}},      // device, answer, delay, how often, carried out
     {Kind::hang, "hang", 5, {5}},                        // device
     {Kind::release, "release", 8, {5}},                  // device
-    {Kind::die, "die", 5, {5, 3, 2}},                    // device, told at once (0: not), carried out
+    {Kind::die, "die", 5, {5, 3, 4}},                    // device, told at once (0: not), PathDevice::End
     {Kind::revive, "revive", 9, {5, 3}},                 // device, told at once (0: not)
     {Kind::bar, "bar", 1, {5, 2}},                       // device, barred
     {Kind::fail_path, "fail_path", 5, {7}},              // device; 5: in no table, 6: none

@@ -3,6 +3,7 @@
 
 #include "disk.hpp"
 #include "gate_model.hpp"
+#include "locks_model.hpp"
 #include "path_device.hpp"
 
 #include <map>
@@ -30,6 +31,9 @@ public:
     /// Before anything else that the world does, and after it.
     void begin();
     void end();
+    void leaves(Client &client);
+    /// Every timer that was due has fired.
+    void time_passed();
     void probing();
     void probed();
     void passing();
@@ -88,6 +92,16 @@ private:
     void doubt_read_sent(const PathDevice &device, block::Request &request);
     bool doubt_read_ends(const PathDevice &device, block::Request &request, block::Status status);
 
+    // checker_ranges.cpp
+    void came_back(Io &io, block::Status status);
+    void catch_up_locks();
+    [[nodiscard]] bool may_land(const Io &io, block::Status status) const;
+    void settle_bar(Io &io, bool worker_may_have_run);
+    [[nodiscard]] bool reckons_with_ghosts() const noexcept {
+        return setup_.options.ambiguous_writes != multipath::AmbiguousWrites::retry;
+    }
+    [[nodiscard]] unsigned barred_count() const;
+
     // checker_refusals.cpp
     void catch_up_refusals();
     void refusal_ends();
@@ -95,6 +109,13 @@ private:
     // checker_step.cpp
     void check_invariants();
     void check_waiting();
+    /// Whether the map may keep a request that is not barred.
+    [[nodiscard]] bool may_wait() const noexcept {
+        return (paths.valid_paths() == 0 && paths.queueing) || paths.activations() != 0;
+    }
+    void note_worker() noexcept {
+        worker_may_run_ |= paths.valid_paths() != 0 ? !paths.queue_io : !paths.queueing;
+    }
     void check_paths();
     void check_in_flight();
     void check_selectors();
@@ -123,7 +144,9 @@ private:
     std::vector<Io *> open_ios_; ///< not done
     std::vector<Io *> line_;     ///< those that must keep their order
     unsigned batch_ = 0;
-    bool line_is_sure_ = true; ///< the step in which the gate closed is over
+    LocksModel locks_;
+    bool worker_may_run_ = false; ///< at some time in this step
+    bool line_is_sure_ = true;    ///< the step in which the gate closed is over
     Stamp stamp_ = 0;
     Stamp flush_failed_ = 0; ///< last
     Stamp last_hopeless_ = 0;

@@ -39,6 +39,8 @@ void Checker::begin() {
     ++stamp_;
     paths.catch_up();
     catch_up_refusals();
+    catch_up_locks();
+    note_worker();
     delivered_io_ = nullptr;
     fate_ = Fate::none;
 }
@@ -47,6 +49,7 @@ void Checker::end() {
     paths.catch_up();
     story.expect_nothing_more();
     activates_unasked_ = false;
+    note_worker();
     if (hopeless())
         last_hopeless_ = stamp_;
 }
@@ -54,6 +57,8 @@ void Checker::end() {
 void Checker::event(const multipath::Event &event) noexcept {
     ++stamp_;
     catch_up_refusals();
+    catch_up_locks();
+    note_worker();
     story.count(event);
     const std::string line =
         event.details.empty() ? std::string(event.action) : fmt::format("{} {}", event.action, event.details);
@@ -98,9 +103,15 @@ void Checker::gate_closes(bool seen) noexcept {
     line_is_sure_ = seen;
     if (!gate.noflush() || !seen)
         return;
-    for (Io *io : open_ios_)
-        if (io->where == Io::Where::with_map && (io->line == Io::Line::held || io->line == Io::Line::delayed))
+    std::stable_partition(line_.begin(), line_.end(),
+                          [](const Io *io) { return io->line != Io::Line::barred; });
+    for (Io *io : open_ios_) {
+        io->lost_place |= io->line == Io::Line::held_or_barred;
+        if (io->where == Io::Where::with_map &&
+            (io->line == Io::Line::held || io->line == Io::Line::delayed || io->line == Io::Line::barred ||
+             io->line == Io::Line::held_or_barred))
             io->line = Io::Line::pushed_back;
+    }
 }
 
 void Checker::gate_opens() noexcept {
@@ -111,20 +122,22 @@ void Checker::gate_opens() noexcept {
     std::stable_partition(line_.begin(), line_.end(),
                           [](const Io *io) { return io->line != Io::Line::deferred; });
     for (Io *io : line_) {
-        if (io->line == Io::Line::held)
+        if (io->line == Io::Line::held || (io->line == Io::Line::barred && !gate.noflush()))
             continue;
         io->batch = batch_;
         io->came_late = io->line == Io::Line::deferred;
     }
     for (Io *io : open_ios_) {
         const bool was_gated = io->line == Io::Line::pushed_back || io->line == Io::Line::deferred ||
-                               (io->line == Io::Line::delayed && gate.noflush());
+                               (io->line == Io::Line::delayed && gate.noflush()) ||
+                               (io->line == Io::Line::barred && gate.noflush());
         if (gate.noflush() || io->line == Io::Line::pushed_back)
             io->due = base::TimePoint{}; // the suspend was pause enough
         if (io->where == Io::Where::with_map && was_gated)
             // It goes to a path, or with a round of flushes.
-            io->line =
-                setup_.options.independent_caches && io->is_flush() ? Io::Line::unsure : Io::Line::held;
+            io->line = setup_.options.independent_caches && io->is_flush() ? Io::Line::unsure
+                       : locks_.bars(*io)                                  ? Io::Line::barred
+                                                                           : Io::Line::held;
     }
 }
 

@@ -11,6 +11,7 @@ bool Checker::may_send(const PathDevice &device) {
     ++stamp_;
     paths.catch_up();
     catch_up_refusals();
+    catch_up_locks();
     const auto found = std::ranges::find_if(
         open_ios_, [](const Io *io) { return io->where == Io::Where::with_map && io->is_with_path(); });
     Io *io = found == open_ios_.end() ? nullptr : *found;
@@ -38,6 +39,7 @@ void Checker::refusal_ends() {
     refused_.pop_front();
     io.where = Io::Where::with_map;
     io.answer = block::Status::path_lost(ENOLINK);
+    came_back(io, io.answer);
     delivered_io_ = &io;
     fate_ = fate_of(io, io.answer);
     if (hopeless())

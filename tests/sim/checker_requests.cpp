@@ -30,14 +30,15 @@ Io *Checker::io_of(block::Request &request) noexcept {
 
 void Checker::wait(Io &io, Io::Line line) {
     io.line = line;
-    if (line == Io::Line::held || line == Io::Line::pushed_back || line == Io::Line::deferred)
+    if (line == Io::Line::held || line == Io::Line::barred || line == Io::Line::pushed_back ||
+        line == Io::Line::deferred)
         line_.push_back(&io);
 }
 
 void Checker::leave_line(Io &io) {
     std::erase(line_, &io);
     io.batch = 0;
-    io.failed_late = io.came_late = false;
+    io.failed_late = io.came_late = io.lost_place = false;
 }
 
 void Checker::submitting(Io &io) {
@@ -55,7 +56,9 @@ void Checker::submitted(Io &io) {
         else if (!waits)
             io.line = Io::Line::covered; // ends soon, or with a round of flushes
         else
-            wait(io, closed() ? Io::Line::deferred : Io::Line::held);
+            wait(io, closed() ? Io::Line::deferred : locks_.bars(io) ? Io::Line::barred : Io::Line::held);
+        if (!gate.unsure() && !closed() && !waits && locks_.bars(io) && !io.makes_stable())
+            verdict_.fail("request {} does not wait for its range", io.id);
         if (!gate.unsure() && closed() && waits == (io.asked == block::Operation::cache))
             verdict_.fail("request {} {} although the map is suspended", io.id, waits ? "waits" : "is lost");
     }
@@ -70,6 +73,7 @@ void Checker::sent(PathDevice &device, block::Request &request) noexcept {
     ++stamp_;
     paths.catch_up();
     catch_up_refusals();
+    catch_up_locks();
     if (gate.state == GateModel::State::suspended)
         verdict_.fail("{} got a request while the map is suspended", device_name(device.number));
     Io *io = io_of(request);
@@ -115,6 +119,8 @@ void Checker::check_sent(Io &io, const PathDevice &device) {
             verdict_.fail("request {} did not wait for the resume", io.id);
         if (io.line == Io::Line::delayed && io.due > scheduler_.now())
             verdict_.fail("request {} did not wait after a shortage", io.id);
+        if (locks_.bars(io))
+            verdict_.fail("request {} was sent, and its range is locked", io.id);
         check_turn(io);
         io.group = paths.current.value_or(0);
         io.tries_there = 0;
@@ -136,8 +142,9 @@ void Checker::check_turn(const Io &io) {
         // It may have ended already, with the news of a loss.
         const bool knows_loss =
             other->makes_stable() && (setup_.options.independent_caches || flush_failed_ != 0);
-        const bool any_order = !io.came_late && (io.failed_late || other->failed_late);
-        const bool ends = knows_loss || !other->client->alive;
+        const bool any_order =
+            (!io.came_late && (io.failed_late || other->failed_late)) || io.lost_place || other->lost_place;
+        const bool ends = knows_loss || !other->client->alive || locks_.bars(*other);
         if (other->line == io.line && other->batch == io.batch && !ends && !any_order) {
             verdict_.fail("request {} was sent before {}, which waits longer", io.id, other->id);
             return;
@@ -158,6 +165,7 @@ void Checker::delivering(PathDevice &device, block::Request &request, block::Sta
     io->where = Io::Where::with_map;
     io->answer = status;
     io->answered = true;
+    came_back(*io, status);
     fate_ = fate_of(*io, status);
 }
 
@@ -215,7 +223,9 @@ Checker::Fate Checker::requeue(Io &io, block::Status status) {
     if (PathsModel::Entry *entry = paths.find(io.group, io.device); had_path && entry != nullptr)
         paths.fail(*entry);
     const bool ends = !had_path || paths.kernel();
-    if ((ends && hopeless()) || !io.client->alive)
+    const bool never_again =
+        setup_.options.ambiguous_writes == multipath::AmbiguousWrites::fail && may_land(io, status);
+    if (never_again || (ends && hopeless()) || !io.client->alive)
         return Fate::done;
     io.due = status.outcome == block::Outcome::path_delayed ? scheduler_.now() + shortage_delay
                                                             : base::TimePoint{};
@@ -288,9 +298,12 @@ void Checker::check_result(const Io &io, block::Status status) {
         const bool lost = io.makes_stable() &&
                           (flush_failed_ > io.client->connected ||
                            (setup_.options.independent_caches && disk_.lost_since(io.client->connected)));
-        if (!no_path && !lost && !(io.asked == block::Operation::cache && io.line == Io::Line::covered))
+        const bool never_again = setup_.options.ambiguous_writes == multipath::AmbiguousWrites::fail &&
+                                 io.answered && may_land(io, io.answer);
+        if (!no_path && !lost && !never_again &&
+            !(io.asked == block::Operation::cache && io.line == Io::Line::covered))
             verdict_.fail("request {} failed without a reason", io.id);
-        if (lost && !no_path && io.client->heard_of_loss == 0)
+        if (lost && !no_path && !never_again && io.client->heard_of_loss == 0)
             io.client->heard_of_loss = stamp_;
     } else if (!path_said_it) {
         verdict_.fail("request {} ended with {}, which no path said", io.id, status.error);

@@ -5,7 +5,7 @@
 #include "base/text.hpp"
 
 #include <algorithm>
-#include <cstdlib>
+#include <utility>
 
 namespace sim {
 
@@ -44,6 +44,7 @@ void Checker::check_invariants() {
 // What could not be foreseen within the step is known now.
 void Checker::settle_lines() {
     line_is_sure_ = true;
+    const bool worker_may_have_run = std::exchange(worker_may_run_, false);
     for (Io *io : open_ios_) {
         if (!io->waits())
             continue;
@@ -52,11 +53,14 @@ void Checker::settle_lines() {
         const bool may_be_covered = io->line == Io::Line::unsure && io->is_flush() && own_flushes_ != 0;
         if (may_be_covered)
             continue;
+        // Nobody has seen that: behind what was held.
+        io->lost_place |= io->line == Io::Line::barred && closed();
         const bool pushed_back = closed() && gate.noflush() && io->line != Io::Line::deferred;
         if (pushed_back)
             io->line = Io::Line::pushed_back;
         else if (io->line == Io::Line::unsure && !closed())
             io->line = io->due > scheduler_.now() ? Io::Line::delayed : Io::Line::held;
+        settle_bar(*io, worker_may_have_run);
     }
 }
 
@@ -68,12 +72,12 @@ unsigned Checker::queue_size() const {
 }
 
 bool Checker::any_unsure() const {
-    return std::ranges::any_of(open_ios_,
-                               [](const Io *io) { return io->waits() && io->line == Io::Line::unsure; });
+    return std::ranges::any_of(open_ios_, [](const Io *io) {
+        return io->waits() && (io->line == Io::Line::unsure || io->line == Io::Line::held_or_barred);
+    });
 }
 
 void Checker::check_waiting() {
-    const bool may_wait = (paths.valid_paths() == 0 && paths.queueing) || paths.activations() != 0;
     std::size_t waiting = 0;
     std::size_t unsure = 0;
     for (const Io *io : open_ios_) {
@@ -85,7 +89,7 @@ void Checker::check_waiting() {
             verdict_.fail("request {} is lost", io->id);
         else if (io->waits() && io->line != Io::Line::unsure && !io->client->alive)
             verdict_.fail("request {} of a dead client waits", io->id);
-        else if (io->line == Io::Line::held && !may_wait)
+        else if (io->line == Io::Line::held && !may_wait())
             verdict_.fail("request {} is stuck", io->id);
         else if (!closed() && (io->line == Io::Line::pushed_back || io->line == Io::Line::deferred))
             verdict_.fail("request {} was not let in by the resume", io->id);
@@ -151,7 +155,8 @@ void Checker::check_in_flight() {
         at_devices + in_doubt + own_flushes_ + probe_reads_ + (paths.activations() != 0 ? 1 : 0);
     if (map_->in_flight() != in_flight)
         verdict_.fail("{} in flight instead of {}", map_->in_flight(), in_flight);
-    if (gate.state == GateModel::State::suspending && in_flight == 0 && queue_size() == 0 && !any_unsure())
+    if (gate.state == GateModel::State::suspending && in_flight == 0 && queue_size() == 0 &&
+        barred_count() == 0 && !any_unsure())
         verdict_.fail("the suspend does not end");
     if (gate.state == GateModel::State::suspended && gate.about_to_swap() && paths.activations() == 0)
         verdict_.fail("the resume does not end");
@@ -200,6 +205,8 @@ void Checker::expect_all_done() {
         verdict_.fail("a ticket never ended");
     if (map_->held() != 0 || map_->in_flight() != 0)
         verdict_.fail("{} held, {} in flight at the end", map_->held(), map_->in_flight());
+    if (map_->in_doubt() != 0)
+        verdict_.fail("{} changes in doubt at the end", map_->in_doubt());
 }
 
 } // namespace sim

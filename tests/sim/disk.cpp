@@ -72,16 +72,23 @@ void Disk::ended(const Io &io, bool acknowledged, Stamp now) {
     if (!io.changes_data())
         return;
     Write &write = find(io);
-    write.done = now;
-    write.acknowledged = acknowledged;
+    if (!write.abandoned)
+        write.done = now;
+    write.acknowledged = acknowledged && !write.abandoned;
     write.device = io.device;
     // Lost between the device's answer and now, or an earlier attempt was.
     const auto index = static_cast<std::size_t>(&write - writes_.data());
     const bool cached = std::ranges::find(caches_[cache_of(io.device)], index, &Cached::write) !=
                         caches_[cache_of(io.device)].end();
     write.lost = cached || write.durable ? 0 : lost_at_[cache_of(io.device)];
-    if (acknowledged && !cached && !write.durable && write.lost == 0)
+    if (write.acknowledged && !cached && !write.durable && write.lost == 0)
         verdict_.fail("write {} was acknowledged, and no device has it", io.id);
+}
+
+void Disk::abandoned(const Io &io, Stamp now) {
+    Write &write = find(io);
+    write.abandoned = true;
+    write.done = now;
 }
 
 bool Disk::may_be_read(const Io &io, unsigned block, std::uint64_t word) const {

@@ -31,6 +31,8 @@ public:
     void began(const Io &io);
     /// Ended with success (`acknowledged`) or without.
     void ended(const Io &io, bool acknowledged, Stamp now);
+    /// Its client is gone, and may come back: what it had not heard of is not to land over newer data.
+    void abandoned(const Io &io, Stamp now);
     void check_read(const Io &io);
     /// After a FLUSH, or a FUA write (which answers for the other devices), succeeded.
     void check_flush(const Io &io);
@@ -44,6 +46,7 @@ private:
         unsigned id;
         Stamp submitted;
         Stamp done = 0;
+        bool abandoned = false;
         bool acknowledged = false;
         bool durable = false;
         Stamp lost = 0;

@@ -44,9 +44,19 @@ private:
 /// A request of a client, with what is known about where it is.
 struct Io final : block::Request {
     enum class Where { with_map, at_device, done };
-    /// Of what waits in the map. `covered`: it waits for a round of flushes; `in_doubt`: for two paths to be
-    /// read; `unsure`: not foreseen.
-    enum class Line { held, delayed, pushed_back, deferred, covered, in_doubt, unsure };
+    /// Of what waits in the map. `barred`: its range is locked; `held_or_barred`: one of them; `covered`: it
+    /// waits for a round of flushes; `in_doubt`: for two paths to be read; `unsure`: not foreseen.
+    enum class Line {
+        held,
+        delayed,
+        barred,
+        held_or_barred,
+        pushed_back,
+        deferred,
+        covered,
+        in_doubt,
+        unsure
+    };
     /// The path that said EIO first.
     struct Doubted {
         unsigned group;
@@ -69,6 +79,7 @@ struct Io final : block::Request {
     unsigned batch = 0;       ///< of those that one resume let in; 0: never gated
     bool failed_late = false; ///< while a suspend waited for it: in no order with what was held then
     bool came_late = false;   ///< deferred, before it was let in
+    bool lost_place = false;  ///< it changed lines within a step: in no order with others
     base::TimePoint due;      ///< when delayed
     unsigned device = 0;      ///< the last that had it
     unsigned group = 0;       ///< index in the table

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +22,8 @@ constexpr const char *usage =
   --random        from a random seed on
   --actions TEXT  these instead of the seed's own
   --no-shrink     print the failing run as it is
+  --expect-violation  the map is told to reckon with no ghosts, and they come: succeeds
+                  as soon as that has destroyed data
   --trace         tell what happens; with --no-shrink
 )";
 
@@ -53,6 +56,8 @@ Options parse(char **words) {
             options.random = true;
         else if (word == "--trace")
             sim::Verdict::traces = true;
+        else if (word == "--expect-violation")
+            sim::Setup::is_unsafe = true;
         else if (word == "--no-shrink")
             options.shrinks = false;
         else
@@ -64,11 +69,14 @@ Options parse(char **words) {
 void describe(const sim::Failure &failure, const std::vector<sim::Action> &actions) {
     const sim::Setup setup(failure.seed);
     fmt::print("seed {} fails: {}\n", failure.seed, failure.text);
-    fmt::print("on compat: {}, cache: {}, eio: {}, no_path_timeout: {} ms, table: {}\n",
-               setup.options.rules.compat == &multipath::kernel ? "kernel" : "seed",
-               setup.options.independent_caches ? "independent" : "shared",
-               setup.options.verify_eio ? "verify" : "path", setup.options.no_path_timeout.count(),
-               setup.table.text());
+    static constexpr std::array policies{"retry", "hold", "fail"};
+    fmt::print(
+        "on compat: {}, cache: {}, eio: {}, no_path_timeout: {} ms, ambiguous_writes: {} {} ms\ntable: {}\n",
+        setup.options.rules.compat == &multipath::kernel ? "kernel" : "seed",
+        setup.options.independent_caches ? "independent" : "shared",
+        setup.options.verify_eio ? "verify" : "path", setup.options.no_path_timeout.count(),
+        policies[static_cast<std::size_t>(setup.options.ambiguous_writes)],
+        setup.options.ambiguous_hold.count(), setup.table.text());
     for (const sim::Action &action : actions)
         if (action.kind == sim::Kind::load)
             fmt::print("load:{}: {}\n", action.numbers[0], sim::random_table(action.numbers[0]).text());
@@ -107,6 +115,16 @@ int run(std::uint64_t first, std::uint64_t runs, bool shrinks) {
     return 0;
 }
 
+int expect_violation(std::uint64_t first, std::uint64_t runs) {
+    const auto failure = sim::run_seeds(first, runs);
+    if (!failure)
+        fmt::print("{} runs, and no ghost has done harm\n", runs);
+    else
+        fmt::print("after {} runs: seed {} fails: {}\n", failure->seed - first + 1, failure->seed,
+                   failure->text);
+    return failure && failure->text.find("an acknowledged write is missing") != std::string::npos ? 0 : 1;
+}
+
 } // namespace
 
 int main(int, char **words) {
@@ -124,6 +142,8 @@ int main(int, char **words) {
             options.seed = std::random_device{}() * std::uint64_t{1000000};
         fmt::print("{} runs from seed {} on\n", options.runs, options.seed);
         std::fflush(stdout);
+        if (sim::Setup::is_unsafe)
+            return expect_violation(options.seed, options.runs);
         return run(options.seed, options.runs, options.shrinks);
     } catch (const base::Error &error) {
         fmt::print(stderr, "simulate: {}\n", error.what());

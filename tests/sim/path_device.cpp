@@ -24,12 +24,27 @@ struct PathDevice::Taken {
     base::Timer timer;
 };
 
+/// A change of data that nobody waits for any more, and that lands all the same.
+struct PathDevice::Ghost {
+    Ghost(PathDevice &device, const Io &change)
+        : owner(device)
+        , io(change)
+        , timer(device.scheduler_, base::Delegate<>::to<&Ghost::land>(*this)) {}
+    void land() noexcept { owner.disk_.write(owner.number, io); }
+
+    PathDevice &owner;
+    const Io &io;
+    base::Timer timer;
+};
+
 PathDevice::PathDevice(unsigned device_number, base::Scheduler &scheduler, Disk &disk,
-                       DeviceObserver &observer)
+                       DeviceObserver &observer, base::Duration ghosts_within)
     : number(device_number)
     , scheduler_(scheduler)
     , disk_(disk)
     , observer_(observer)
+    , ghosts_within_(ghosts_within)
+    , random_(device_number)
     , deliver_(base::Delegate<>::to<&PathDevice::deliver>(*this)) {
     geometry_.size = blocks * block_size;
     geometry_.minimum_block = block_size;
@@ -68,6 +83,21 @@ void PathDevice::carry_out(Taken &taken) noexcept {
     }
 }
 
+/// It is not known whether that is done, and when: never, now, or later.
+void PathDevice::haunt(Taken &taken) {
+    const Io *io = observer_.io_of(taken.request);
+    if (taken.carried_out || io == nullptr || !io->changes_data())
+        return;
+    const unsigned fate = random_.below(4);
+    if (fate == 1) {
+        carry_out(taken);
+    } else if (fate > 1 && ghosts_within_ > base::Duration::zero()) {
+        using namespace std::chrono_literals;
+        const auto last = static_cast<unsigned>(ghosts_within_ / 1ms) - 1;
+        ghosts_.emplace_back(*this, *io).timer.start_in(1ms * (fate == 2 ? last : 1 + random_.below(last)));
+    }
+}
+
 void PathDevice::finish(Taken &taken) noexcept {
     taken.timer.cancel();
     taken.finished = true;
@@ -80,6 +110,8 @@ void PathDevice::finish(Taken &taken) noexcept {
     } else if (is_flush && observer_.io_of(taken.request) == nullptr) {
         disk_.flush_failed(number, taken.flush_mark, observer_.stamp());
     }
+    if (taken.answer.status.outcome == block::Outcome::path_in_doubt)
+        haunt(taken);
     scheduler_.post(deliver_);
 }
 
@@ -103,16 +135,17 @@ void PathDevice::release() noexcept {
             finish(*taken);
 }
 
-void PathDevice::die(bool carried_out) noexcept {
+void PathDevice::die(End end) noexcept {
     alive_ = false;
     ++generation_;
     answers_.clear();
     for (const auto &taken : taken_) {
         if (taken->finished)
             continue;
-        if (carried_out && !taken->carried_out)
+        if (end == End::done && !taken->carried_out)
             carry_out(*taken);
-        taken->answer.status = block::Status::path_lost();
+        taken->answer.status = end == End::in_doubt ? block::Status(block::Outcome::path_in_doubt, ENOTCONN)
+                                                    : block::Status::path_lost();
         finish(*taken);
     }
     disk_.lose(number, observer_.stamp());

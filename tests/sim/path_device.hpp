@@ -5,6 +5,7 @@
 #include "disk.hpp"
 
 #include <deque>
+#include <list>
 #include <memory>
 
 namespace sim {
@@ -35,7 +36,12 @@ public:
         bool carried_out = false; ///< although it answers an error, or before it answers
     };
 
-    PathDevice(unsigned number, base::Scheduler &scheduler, Disk &disk, DeviceObserver &observer);
+    /// What becomes of what was not answered when the connection is lost.
+    enum class End : unsigned { not_done, done, in_doubt };
+
+    /// `ghosts_within`: what is in doubt may land during this time.
+    PathDevice(unsigned number, base::Scheduler &scheduler, Disk &disk, DeviceObserver &observer,
+               base::Duration ghosts_within);
     ~PathDevice();
 
     void submit(block::Request &request) noexcept override;
@@ -47,9 +53,8 @@ public:
     void hang() noexcept { hanging_ = true; }
     /// What hangs is answered, and what it was told to do is forgotten.
     void release() noexcept;
-    /// The connection is lost, with what the server had in its cache. `carried_out`: the writes that were not
-    /// answered had been done.
-    void die(bool carried_out) noexcept;
+    /// The connection is lost, with what the server had in its cache.
+    void die(End end) noexcept;
     void revive() noexcept { alive_ = true; }
 
     [[nodiscard]] bool alive() const noexcept { return alive_; }
@@ -58,13 +63,17 @@ public:
 
 private:
     struct Taken;
+    struct Ghost;
     void carry_out(Taken &taken) noexcept;
+    void haunt(Taken &taken);
     void finish(Taken &taken) noexcept;
     void deliver() noexcept;
 
     base::Scheduler &scheduler_;
     Disk &disk_;
     DeviceObserver &observer_;
+    const base::Duration ghosts_within_;
+    Random random_;
     block::Geometry geometry_;
     std::uint64_t generation_ = 0;
     bool alive_ = true;
@@ -72,6 +81,7 @@ private:
     std::deque<Answer> answers_;
     std::deque<std::unique_ptr<Taken>> taken_;
     base::Task deliver_;
+    std::list<Ghost> ghosts_;
 };
 
 } // namespace sim

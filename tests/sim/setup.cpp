@@ -4,6 +4,7 @@
 #include "fakes/scripted_handler.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace sim {
 
@@ -91,7 +92,18 @@ Setup::Setup(std::uint64_t seed) {
     ends_by_shutdown = random.one_in(5);
     length = 20 + random.below(100);
     options.verify_eio = random.one_in(3);
-    options.ambiguous_writes = multipath::AmbiguousWrites::retry;
+    using multipath::AmbiguousWrites;
+    static constexpr std::array policies{AmbiguousWrites::hold, AmbiguousWrites::hold, AmbiguousWrites::fail,
+                                         AmbiguousWrites::retry};
+    options.ambiguous_writes = policies[random.below(policies.size())];
+    options.ambiguous_hold = std::array{50ms, 700ms, 5000ms}[random.below(3)];
+    if (is_unsafe) {
+        options.ambiguous_writes = AmbiguousWrites::retry;
+        options.independent_caches = false;
+    }
+    const bool reckons_with_ghosts = options.ambiguous_writes != AmbiguousWrites::retry;
+    if (is_unsafe || (reckons_with_ghosts && !options.independent_caches))
+        ghosts_within = options.ambiguous_hold;
 }
 
 } // namespace sim

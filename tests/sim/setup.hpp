@@ -45,6 +45,10 @@ struct Setup {
     bool starts_by_resume = false; ///< the first table becomes live by a ticket
     bool ends_by_shutdown = false; ///< in the middle of everything
     unsigned length = 0;           ///< actions
+    /// What a path left unanswered may still land during this time, as far as the map was told.
+    base::Duration ghosts_within{};
+    /// Ghosts that the map was told not to reckon with: it must be seen that they do harm.
+    static inline bool is_unsafe = false;
 };
 
 } // namespace sim

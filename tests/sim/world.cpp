@@ -21,7 +21,8 @@ World::World(Verdict &verdict, std::uint64_t seed)
     };
     handler_.asked = [this](const fakes::HandlerScript::Waiting &asked) { activate(asked); };
     for (unsigned i = 0; i < devices; ++i) {
-        devices_.push_back(std::make_unique<PathDevice>(i, scheduler_, disk_, checker_));
+        devices_.push_back(
+            std::make_unique<PathDevice>(i, scheduler_, disk_, checker_, setup_.ghosts_within));
         checker_.path_devices[i] = devices_.back().get();
     }
     waiters_.reserve(6);
@@ -78,6 +79,7 @@ void World::advance(base::Duration by) {
     run_tasks();
     while (!verdict_.failed() && scheduler_.advance_to_timer(end))
         run_tasks();
+    checker_.time_passed();
 }
 
 void World::apply(const Action &action) {
@@ -94,7 +96,7 @@ void World::apply(const Action &action) {
     case Kind::release:
         return devices_[n[0]]->release();
     case Kind::die:
-        return die(n[0], n[1] != 0, n[2] != 0);
+        return die(n[0], n[1] != 0, PathDevice::End{std::min(n[2], 2U)});
     case Kind::revive:
         return revive(n[0], n[1] != 0);
     case Kind::bar:

@@ -41,7 +41,7 @@ private:
     void send(Client &client, block::Operation operation, unsigned first, unsigned count, bool fua);
     void leave(unsigned client);
     void script_answers(const Action &action);
-    void die(unsigned device, bool told, bool carried_out);
+    void die(unsigned device, bool told, PathDevice::End end);
     void revive(unsigned device, bool told);
     void bar(unsigned device, bool barred);
 

@@ -14,7 +14,7 @@ using block::Operation;
 constexpr std::array<Operation, 10> operations{
     Operation::read,  Operation::read,  Operation::read, Operation::write,        Operation::write,
     Operation::write, Operation::flush, Operation::trim, Operation::write_zeroes, Operation::cache};
-constexpr std::array<block::Status, 12> statuses{{{},
+constexpr std::array<block::Status, 13> statuses{{{},
                                                   {},
                                                   {block::Outcome::path, EIO},
                                                   {block::Outcome::path, EIO},
@@ -23,6 +23,7 @@ constexpr std::array<block::Status, 12> statuses{{{},
                                                   {block::Outcome::path_delayed, EAGAIN},
                                                   {block::Outcome::retry, EINTR},
                                                   {block::Outcome::retry, EINTR},
+                                                  {block::Outcome::path_in_doubt, ETIMEDOUT},
                                                   {block::Outcome::target, ENOSPC},
                                                   {block::Outcome::target, EIO},
                                                   {block::Outcome::pass, ENOTSUP}}};
@@ -56,7 +57,7 @@ void World::send(Client &client, Operation operation, unsigned first, unsigned c
 
 void World::leave(unsigned client) {
     checker_.begin();
-    clients_[client]->alive = false;
+    checker_.leaves(*clients_[client]);
     map_->drop_held(*clients_[client]);
     clients_[client] = &checker_.connect();
     checker_.end();
@@ -68,8 +69,8 @@ void World::script_answers(const Action &action) {
         devices_[n[0]]->will_answer({statuses[n[1]], delays[n[2]], n[4] != 0});
 }
 
-void World::die(unsigned device, bool told, bool carried_out) {
-    devices_[device]->die(carried_out);
+void World::die(unsigned device, bool told, PathDevice::End end) {
+    devices_[device]->die(end);
     if (!told)
         return;
     checker_.begin();
