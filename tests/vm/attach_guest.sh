@@ -247,8 +247,59 @@ YAML
     check "nbdmpathd ends with status 0" wait $server
 }
 
+# switch_group NUMBER
+switch_group() {
+    nbdmpathctl -s /tmp/admin.sock message nodes 0 switch_group "$1"
+}
+
+# new_data_by_the_other_node HOW [KEY]: one file has two device nodes, each with a page
+# cache: `newer` is what a client reads from the second after a write to the first.
+new_data_by_the_other_node() {
+    how=$1
+    cat >/tmp/nbdmpathd.yaml <<YAML
+listen: [{unix: /tmp/nodes.sock}]
+admin: [{unix: /tmp/admin.sock}]
+limits: {buffer_memory: 32M}
+paths: {a: {uri: "file://$first_node" $2}, b: {uri: "file://$second_node" $2}}
+multipaths: {nodes: {cache: shared, table: "0 0 2 1 round-robin 0 1 1 a 1 round-robin 0 1 1 b 1"}}
+YAML
+    nbdmpathd --config /tmp/nbdmpathd.yaml >/tmp/nbdmpathd.log 2>&1 &
+    server=$!
+    nodes="nbd+unix:///nodes?socket=/tmp/nodes.sock"
+    check "nbdinfo sees the export" eventually is_served "$nodes"
+    check "the second node is in use" switch_group 2
+    check "data is read from it" nbdcopy "$nodes" /tmp/back
+    check "the first node is in use" switch_group 1
+    dd if=/dev/urandom of=/tmp/newer bs=64k count=16 2>/dev/null
+    check "newer data is written to it" nbdcopy --flush /tmp/newer "$nodes"
+    check "the second node is in use again" switch_group 2
+    rm -f /tmp/back
+    check "data is read from it again" nbdcopy "$nodes" /tmp/back
+    newer=no
+    ! cmp -n 1048576 /tmp/back /tmp/newer >/dev/null 2>&1 || newer=yes
+    kill $server
+    check "nbdmpathd ends with status 0" wait $server
+}
+
+page_caches() {
+    truncate -s 16M /tmp/nodes
+    first_node=$(losetup -f)
+    losetup "$first_node" /tmp/nodes
+    second_node=$(losetup -f)
+    losetup "$second_node" /tmp/nodes
+    new_data_by_the_other_node "with the page caches of two nodes" ", direct: false"
+    [ $newer = no ] || give_up "the hazard is real"
+    ok "the hazard is real: old data is read"
+    new_data_by_the_other_node "with two nodes by default"
+    [ $newer = yes ] || give_up "newer data is read"
+    ok "newer data is read"
+    losetup -d "$first_node"
+    losetup -d "$second_node"
+}
+
 round 1
 round 2
 dd if=/dev/urandom of=/tmp/data bs=64k count=64 2>/dev/null
 tls
 vsock
+page_caches

@@ -3,7 +3,8 @@
 #
 # A real kernel attaches /dev/nbd0, makes a file system and writes, while the paths
 # die and return under it: with one connection, then with two. Then it attaches inside
-# TLS; and nbdmpathd in the VM serves by vsock, which the host may not have.
+# TLS; and nbdmpathd in the VM serves by vsock, which the host may not have, and two
+# device nodes of one file.
 #
 # NBDMPATHD is the server to test, with nbdmpathctl beside it.
 set -eu -o pipefail
@@ -188,7 +189,7 @@ for path in a b; do
 done
 
 mkfifo "$work/to_guest" "$work/from_guest"
-"$here/vm.sh" --timeout 200 --files "$work/pki" --program "$NBDMPATHD" --program nbdinfo --program nbdcopy \
+"$here/vm.sh" --timeout 200 --files "$work/pki" --program "$NBDMPATHD" --program "$nbdmpathctl" --program nbdinfo --program nbdcopy \
     "$here/attach_guest.sh" "${port[server]}" "${port[tls]}" disk \
     <"$work/to_guest" >"$work/from_guest" 2>"$work/vm.log" &
 pid[vm]=$!

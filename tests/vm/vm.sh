@@ -21,7 +21,7 @@ cache=${NBDMPATH_VM_CACHE:-/tmp/nbdmpath-vm-cache-$UID}
 PATH=$PATH:/usr/sbin:/sbin
 
 # In the guest beside busybox.
-modules=(virtio_pci virtio_net nbd ext4 vsock_loopback)
+modules=(virtio_pci virtio_net nbd ext4 vsock_loopback loop)
 programs=(nbd-client e2fsck mke2fs)
 
 missing() {
