@@ -1,180 +1,102 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Servers are killed, stopped and cut off at random while clients write: no block ever has older data than acknowledged.
+"""Servers, and nbdmpathd, are killed, stopped and cut off at random while clients write: see crash_model.py for what
+the blocks may then have.
 
-NBDMPATH_SECONDS: how long (default 15); NBDMPATH_SEED: as in the run that printed it.
+NBDMPATH_SECONDS: how long, all cases together (default 20); NBDMPATH_SEED: as in the run that printed it.
 """
-import contextlib
 import os
 import random
-import signal
-import struct
-import threading
+import sys
 import time
 
-from harness import SANITIZED, main, require, wait_for
-from proxy import Proxy
-from raw_nbd import FLUSH, READ, WRITE, Client
+from crash_model import BLOCK, Model, Writer
+from crash_servers import HOLD, NAMES, Servers, Trouble
+from harness import main, require, wait_for
 
 require("nbdkit")
 
-SECONDS = float(os.environ.get("NBDMPATH_SECONDS", "15"))
+CASES = 2
+SECONDS = float(os.environ.get("NBDMPATH_SECONDS", "20")) / (CASES if len(sys.argv) < 2 else len(sys.argv) - 1)
 SEED = int(os.environ.get("NBDMPATH_SEED", str(random.SystemRandom().randrange(1 << 32))))
-BLOCK = 4096
 CLIENTS = 4
-BLOCKS_EACH = 8
-LONGEST_PAUSE = 1.5  # of a server or a network; ambiguous_hold is much longer
-HOLD = 60 if SANITIZED else 10
+BLOCKS_EACH = 12
+ONE_GROUP = "1 queue_if_no_path 0 1 1 round-robin 0 2 1 a 1 b 1"
+SERVER_TROUBLES = "kill kill_both restart stop stop cut cut cut_and_kill"
+DAEMON_TROUBLES = "daemon daemon daemon_then_server server_then_daemon stopped_server_and_daemon everything"
 
 
-def content(block, number):
-    return struct.pack(">QQ", block, number) * (BLOCK // 16)
+class Run:
+    """Clients, servers and what happens to them, for a while."""
 
+    def __init__(self, rig, servers, keys):
+        print(f"seed {SEED}, {SECONDS:g} s", flush=True)
+        self.rig, self.servers = rig, servers
+        self.text = f"{servers.paths()}\nmultipaths:\n  m: {{size: 64M, ambiguous_hold: {HOLD}s, {keys}}}\n"
+        rig.nbdmpathd(self.text)
+        self.lives = 1
 
-class Blocks:
-    """What each block of one client may have: the last acknowledged number, or one that nobody answered since."""
+    def restart_daemon(self, meanwhile):
+        """kill -9; the next one starts when the servers are done with what the last one sent."""
+        self.rig.daemon.kill()
+        meanwhile()
+        for name in NAMES:
+            wait_for(lambda name=name: self.servers.drained(name), what=f"the end of the connections to {name}")
+        self.rig.path("nbdmpathd.log").rename(self.rig.path(f"nbdmpathd.log.{self.lives}"))
+        self.lives += 1
+        self.rig.nbdmpathd(self.text)
 
-    def __init__(self, client):
-        self.allowed = {block: {0} for block in range(client, CLIENTS * BLOCKS_EACH, CLIENTS)}
-        self.number = 0
-
-    def check(self, block, data, where):
-        found = struct.unpack(">QQ", data[:16])
-        assert data == content(*found), f"{where}: block {block} is torn: {found}"
-        fine = found == (0, 0) and 0 in self.allowed[block] or found[0] == block and found[1] in self.allowed[block]
-        assert fine, f"{where}: block {block} has {found}, allowed is {sorted(self.allowed[block])}"
-
-
-class Writer(threading.Thread):
-    """Writes and reads its blocks one request after the other; now and then it is gone in the middle of a write."""
-
-    def __init__(self, rig, client, end):
-        super().__init__()
-        self.rig, self.client, self.ends_at = rig, client, end
-        self.random = random.Random(SEED * 101 + client)
-        self.blocks = Blocks(client)
-        self.failure = None
-        self.written = self.deaths = 0
-
-    def run(self):
-        try:
-            while time.monotonic() < self.ends_at:
-                with Client(self.rig.path("nbd.sock"), "m") as nbd:
-                    nbd.socket.settimeout(120)
-                    while time.monotonic() < self.ends_at and self.step(nbd):
-                        pass
-        except Exception as error:  # pylint: disable=broad-except
-            self.failure = error
-
-    def step(self, nbd):
-        """One request; False when the connection is to be thrown away."""
-        block = self.random.choice(list(self.blocks.allowed))
-        chance = self.random.random()
-        if chance < 0.3:
-            cookie = nbd.request(READ, block * BLOCK, BLOCK)
-            assert nbd.reply() == (cookie, 0)
-            self.blocks.check(block, nbd.receive(BLOCK), "read")
-        elif chance < 0.35:
-            cookie = nbd.request(FLUSH, 0, 0)
-            assert nbd.reply() == (cookie, 0)
-        else:
-            self.blocks.number += 1
-            number = self.blocks.number
-            self.blocks.allowed[block].add(number)
-            cookie = nbd.request(WRITE, block * BLOCK, BLOCK, content(block, number))
-            if self.random.random() < 0.02:
-                time.sleep(self.random.random() * 0.002)
-                self.deaths += 1
-                return False
-            assert nbd.reply() == (cookie, 0)
-            self.blocks.allowed[block] = {number}
-            self.written += 1
-        return True
-
-
-class Trouble:
-    """What happens to the servers and the networks before them, from the seed."""
-
-    def __init__(self, rig, start, servers, proxies):
-        self.rig, self.start, self.servers, self.proxies = rig, start, servers, proxies
-        self.random = random.Random(SEED)
-        self.done = []
-
-    def pause(self, most):
-        time.sleep(self.random.uniform(0.05, most))
-
-    def kill(self, name):
-        self.servers[name].kill()
-        self.pause(0.5)
-        self.servers[name] = self.start(name)
-
-    def stop(self, name):
-        self.servers[name].signal(signal.SIGSTOP)
-        self.pause(LONGEST_PAUSE)
-        self.servers[name].signal(signal.SIGCONT)
-
-    def cut(self, name):
-        self.proxies[name].hold()
-        self.pause(LONGEST_PAUSE)
-        self.proxies[name].release()
-
-    def cut_and_kill(self, name):
-        self.proxies[name].hold()
-        self.pause(0.6)
-        self.kill(name)
-        self.proxies[name].release()
-
-    def step(self):
-        name = self.random.choice("ab")
-        what = self.random.choice((self.kill, self.stop, self.stop, self.cut, self.cut, self.cut_and_kill))
-        self.done.append(what.__name__)
-        what(name)
-        self.pause(0.5)
-
-
-def check_disk(rig, writers):
-    with open(rig.path("disk"), "rb") as file:
+    def go(self, troubles):
+        end = time.monotonic() + SECONDS
+        reconnects = "daemon" in troubles
+        writers = [Writer(self.rig.path("nbd.sock"), Model(client * BLOCKS_EACH, BLOCKS_EACH),
+                          SEED * 101 + client, end, reconnects=reconnects) for client in range(CLIENTS)]
         for writer in writers:
-            for block in writer.blocks.allowed:
-                file.seek(block * BLOCK)
-                writer.blocks.check(block, file.read(BLOCK), "disk")
+            writer.start()
+        trouble = Trouble(self.rig, self.servers, SEED, troubles, self.restart_daemon)
+        while time.monotonic() < end and not any(writer.failure for writer in writers):
+            trouble.step()
+        for writer in writers:
+            writer.join()
+            assert writer.failure is None, f"seed {SEED}: {writer.failure!r}; before it: {trouble.done}"
+        print(f"{sum(w.written for w in writers)} writes, {sum(w.flushed for w in writers)} flushes, "
+              f"{sum(w.deaths for w in writers)} dead clients, {self.lives - 1} restarts of nbdmpathd, "
+              f"{self.servers.killed} deaths of servers, {len(trouble.done)} troubles", flush=True)
+        try:
+            self.check_at_the_end(writers)
+        except AssertionError as error:
+            raise AssertionError(f"seed {SEED}: {error}; before it: {trouble.done}") from error
+        assert sum(writer.written for writer in writers) and trouble.done
+        self.servers.close()
+
+    def check_at_the_end(self, writers):
+        """What a client reads after a last flush, and what is left of it when everything is killed."""
+        wait_for(lambda: self.rig.info("m")["in doubt"] == "0", 2 * HOLD, "an end of all doubts")
+        for writer in writers:
+            writer.connect(writer.scan)
+        self.rig.daemon.kill()
+        for name in NAMES:
+            self.servers.kill(name)
+        with open(self.rig.path("disk"), "rb") as file:
+            for writer in writers:
+                for block in writer.model.blocks:
+                    file.seek(block * BLOCK)
+                    writer.model.check(block, file.read(BLOCK), "disk")
 
 
-def test_no_older_data_whatever_happens_to_the_servers_of_a_shared_disk(rig):
-    print(f"seed {SEED}, {SECONDS:g} s", flush=True)
+def shared_servers(rig):
     disk = rig.disk()
+    return Servers(rig, lambda name: rig.nbdkit(name, "-t", "1", "file", disk))
 
-    def start(name):
-        return rig.nbdkit(name, "-t", "1", "file", disk)
 
-    servers = {name: start(name) for name in "ab"}
-    proxies = {name: Proxy(rig.path(f"proxy-{name}.sock"), rig.path(f"{name}.sock")) for name in "ab"}
-    paths = "\n".join(f'  {name}: {{uri: "{rig.uri("proxy-" + name)}", stall_timeout: 300ms, reconnect_delay: 100ms}}'
-                      for name in "ab")
-    rig.nbdmpathd(f"""
-paths:
-{paths}
-multipaths:
-  m: {{cache: shared, ambiguous_hold: {HOLD}s, table: "1 queue_if_no_path 0 1 1 round-robin 0 2 1 a 1 b 1"}}
-""")
-    end = time.monotonic() + SECONDS
-    writers = [Writer(rig, client, end) for client in range(CLIENTS)]
-    for writer in writers:
-        writer.start()
-    trouble = Trouble(rig, start, servers, proxies)
-    while time.monotonic() < end and not any(writer.failure for writer in writers):
-        trouble.step()
-    for writer in writers:
-        writer.join()
-        assert writer.failure is None, f"seed {SEED}: {writer.failure!r}; before it: {trouble.done}"
-    wait_for(lambda: rig.info("m")["in doubt"] == "0", 2 * HOLD, "an end of all doubts")
-    check_disk(rig, writers)
-    print(f"{sum(w.written for w in writers)} writes, {sum(w.deaths for w in writers)} dead clients, "
-          f"{len(trouble.done)} troubles", flush=True)
-    assert sum(w.written for w in writers) > 100 and trouble.done
-    with contextlib.suppress(OSError):
-        for proxy in proxies.values():
-            proxy.close()
+def test_servers_of_a_shared_disk(rig):
+    run = Run(rig, shared_servers(rig), f'cache: shared, table: "{ONE_GROUP}"')
+    run.go(SERVER_TROUBLES)
+
+
+def test_nbdmpathd_before_a_shared_disk(rig):
+    run = Run(rig, shared_servers(rig), f'cache: shared, table: "{ONE_GROUP}"')
+    run.go(DAEMON_TROUBLES)
 
 
 main(globals())
