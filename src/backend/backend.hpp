@@ -47,6 +47,9 @@ public:
     virtual void close(base::Delegate<> closed) noexcept = 0;
 
     [[nodiscard]] virtual bool up() const noexcept = 0;
+    /// What the peer says it is, for people to read and to be compared with what it said before (design D6);
+    /// empty: nothing. Constant while the path is up.
+    [[nodiscard]] virtual std::string_view identity() const noexcept { return {}; }
     /// Requests that it was given and has not completed.
     [[nodiscard]] virtual std::size_t in_flight() const noexcept = 0;
 };

@@ -47,6 +47,9 @@ public:
     [[nodiscard]] bool up() const noexcept override { return up_; }
     [[nodiscard]] std::size_t in_flight() const noexcept override;
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
+    [[nodiscard]] std::string_view identity() const noexcept override {
+        return up_ ? real_->identity() : std::string_view();
+    }
     [[nodiscard]] std::uint64_t generation() const noexcept override {
         return state_ == State::ready ? losses_ + real_->generation() : losses_;
     }

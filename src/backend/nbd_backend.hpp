@@ -32,6 +32,7 @@ public:
         return accepted_count_ + fenced_count_ + completions_.size();
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
+    [[nodiscard]] std::string_view identity() const noexcept override { return connection_.identity(); }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
     [[nodiscard]] bool proven_dead() const noexcept override { return proven_dead_; }
 

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdlib>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <libnbd.h>
+#include <memory>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +22,20 @@ namespace {
 constexpr int answers_per_wakeup = 64;
 constexpr std::uint32_t longest_payload = 32 << 20;
 constexpr std::size_t longest_reason = 300;
+constexpr std::size_t longest_identity = 1000;
+
+std::string on_one_line(std::string text, std::size_t longest) {
+    if (text.size() > longest)
+        text.resize(longest);
+    std::ranges::replace_if(
+        text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, ' ');
+    return text;
+}
+
+struct FreeText {
+    void operator()(char *text) const noexcept { std::free(text); }
+};
+using Text = std::unique_ptr<char, FreeText>;
 
 } // namespace
 
@@ -27,11 +44,7 @@ std::string NbdConnection::readable_error() {
     std::string result = text == nullptr ? "" : text;
     if (const std::size_t colon = result.find(": "); colon != std::string::npos && result.starts_with("nbd_"))
         result.erase(0, colon + 2);
-    if (result.size() > longest_reason)
-        result.resize(longest_reason);
-    std::ranges::replace_if(
-        result, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, ' ');
-    return result;
+    return on_one_line(std::move(result), longest_reason);
 }
 
 NbdConnection::~NbdConnection() { stop(); }
@@ -83,6 +96,7 @@ void NbdConnection::reset() {
 
 void NbdConnection::configure(nbd_handle *handle, const std::string &export_name, bool block_status) {
     nbd_set_export_name(handle, export_name.c_str());
+    nbd_set_full_info(handle, true); // for read_identity()
     // Without it every read clears its whole buffer first.
     nbd_set_pread_initialize(handle, false);
     // Simple replies cost half the recv() calls.
@@ -296,7 +310,19 @@ bool NbdConnection::read_properties() {
                   .cache = nbd_can_cache(handle_) == 1,
                   .block_status =
                       block_status_ && nbd_can_meta_context(handle_, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1};
+    read_identity();
     return true;
+}
+
+void NbdConnection::read_identity() {
+    const Text name(nbd_get_canonical_export_name(handle_));
+    const Text description(nbd_get_export_description(handle_));
+    identity_.clear();
+    if (name != nullptr)
+        identity_ = fmt::format("export '{}'", name.get());
+    if (description != nullptr)
+        identity_ += fmt::format("{}({})", identity_.empty() ? "an export " : " ", description.get());
+    identity_ = on_one_line(std::move(identity_), longest_identity);
 }
 
 } // namespace backend

@@ -97,6 +97,8 @@ public:
 
     [[nodiscard]] const NbdAbilities &abilities() const noexcept { return abilities_; }
     [[nodiscard]] const block::Geometry &geometry() const noexcept { return geometry_; }
+    /// The export's name and description, as the server tells them; empty when it tells neither.
+    [[nodiscard]] const std::string &identity() const noexcept { return identity_; }
 
 private:
     static int on_completion(void *command, int *error) noexcept;
@@ -104,6 +106,7 @@ private:
                           std::size_t count, int *error) noexcept;
     void reset();
     bool read_properties();
+    void read_identity();
     void settle() noexcept;
     void deliver() noexcept;
     void readable() noexcept;
@@ -128,6 +131,7 @@ private:
     int error_number_ = 0; ///< of error_, as libnbd knew it
     NbdAbilities abilities_;
     block::Geometry geometry_;
+    std::string identity_;
 };
 
 } // namespace backend

@@ -68,6 +68,13 @@ enum class Eio { path, verify };
 enum class AmbiguousWrites { fence, hold, retry, fail };
 enum class Access { shared, exclusive, read_only };
 
+/// Bytes by which the disk is known (design D6).
+struct FingerprintRange {
+    std::uint64_t offset = 0; ///< it and the length: multiples of 512
+    std::uint64_t length = 0;
+    std::string sha256; ///< lower-case hexadecimal; empty: as the first path has it
+};
+
 struct Map {
     Where where;       ///< of its name
     Where table_where; ///< of `table:`'s text, or of the name
@@ -84,7 +91,8 @@ struct Map {
     std::vector<std::string> tls_identities;      ///< empty: everybody
     std::chrono::milliseconds no_path_timeout{0}; ///< 0: never
     std::optional<std::uint64_t> size_bytes;      ///< a multiple of 512
-    std::optional<Cache> cache;                   ///< nothing: decided by the paths (design D4)
+    std::vector<FingerprintRange> fingerprint;
+    std::optional<Cache> cache; ///< nothing: decided by the paths (design D4)
     Reinstate reinstate = Reinstate::automatic;
     Eio eio = Eio::path;
     std::optional<AmbiguousWrites>

@@ -2,6 +2,7 @@
 #include "config/map_section.hpp"
 
 #include "base/text.hpp"
+#include "config/fingerprint_section.hpp"
 #include "config/group_section.hpp"
 #include "config/later_keys.hpp"
 #include "config/parse.hpp"
@@ -61,6 +62,7 @@ private:
         map_.size_bytes = section_.size("size", sizes);
         if (map_.size_bytes && *map_.size_bytes % sector_bytes != 0)
             reading_.problem(*section_.find("size"), "size: {} is not a multiple of 512", *map_.size_bytes);
+        map_.fingerprint = read_fingerprint(section_, reading_);
         if (section_.choice("compat", {"seed", "kernel"}) == "kernel")
             map_.set_kernel_defaults();
         if (const auto cache = section_.choice("cache", {"shared", "independent"}))

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "io/worker.hpp"
 
 #include <algorithm>
@@ -58,8 +59,8 @@ void MapHome::start() {
 }
 
 void MapHome::disk_seen() noexcept {
-    const health::Disk disk =
-        health::disk_behind(paths_.backends(map_.dependencies()), expected_, map_.geometry());
+    const auto paths = keeper_.alike(paths_.backends(map_.dependencies()), keeper_.expected().fingerprint);
+    const health::Disk disk = health::disk_behind(paths, expected_, map_.geometry());
     map_.set_geometry(disk.geometry);
     disk_seen_ = disk.seen;
     keeper_.set_disk_seen(disk.seen);
@@ -149,8 +150,11 @@ void MapHome::require_started() const {
 void MapHome::message(std::span<const std::string> words) {
     require_started();
     // To a map without a table it is no error (reference 2.17).
-    if (map_.has_live_table())
-        map_.message(words);
+    if (!map_.has_live_table())
+        return;
+    if (words.size() == 2 && base::equal_ignoring_case(words[0], "reinstate_path"))
+        keeper_.accept(words[1]);
+    map_.message(words);
 }
 
 void MapHome::inject(const std::string &path, std::string_view rule) {

@@ -95,8 +95,9 @@ private:
     Activity begin_load(std::string_view text, Finish finish);
     void advance_loads() noexcept;
     std::vector<std::string> stage(const Loading &loading);
-    [[nodiscard]] std::vector<std::string> wrong_paths(const Loading &loading,
-                                                       const block::Geometry &disk) const;
+    [[nodiscard]] std::vector<std::string> wrong_paths(std::span<const std::string> names,
+                                                       const block::Geometry &disk,
+                                                       const health::Expected &expected) const;
     void first_table_staged(const command::Outcome &outcome);
     void check_caches(const multipath::Table &table) const;
     [[nodiscard]] std::vector<std::string> with_live_paths(std::vector<std::string> names) const;
@@ -108,6 +109,7 @@ private:
     void take_over_staged() noexcept;
     [[nodiscard]] bool size_is_fixed() const noexcept;
     void require_same_size(const block::Geometry &geometry) const;
+    void require_same_fingerprint(const health::Fingerprint &fingerprint) const;
 
     io::Worker &worker_;
     MapPlan plan_;

@@ -125,44 +125,44 @@ void MapHome::advance_loads() noexcept {
 std::vector<std::string> MapHome::stage(const Loading &loading) {
     if (closing_)
         throw base::Error(ESHUTDOWN, "map {} is being closed", plan_.name);
-    const auto backends = paths_.backends(loading.paths);
-    health::Disk disk = health::disk_behind(backends, loading.expected, map_.geometry());
+    const bool fixed = size_is_fixed();
+    health::Expected expected = loading.expected;
+    expected.fingerprint = keeper_.fingerprint_of(paths_.backends(loading.paths), fixed);
+    const auto alike = keeper_.alike(paths_.backends(loading.paths), expected.fingerprint);
+    health::Disk disk = health::disk_behind(alike, expected, map_.geometry());
     bool too_long = false;
     if (!disk.seen) {
-        too_long = started_ && std::ranges::any_of(backends, &backend::Backend::up);
+        too_long = started_ && !alike.empty();
         const bool found_at_swap = plan_.options.rules.compat->swap_checks_length && map_.has_live_table();
         if (too_long && !found_at_swap)
             throw base::Error(EINVAL, "error getting device: every path is smaller than {} bytes",
                               disk.geometry.size);
         disk.geometry = with_size(map_.geometry(), disk.geometry.size);
     }
-    const bool fixed = size_is_fixed();
     if (fixed)
         require_same_size(disk.geometry);
-    std::vector<std::string> lines = wrong_paths(loading, fixed ? map_.geometry() : disk.geometry);
+    std::vector<std::string> lines =
+        wrong_paths(loading.paths, fixed ? map_.geometry() : disk.geometry, expected);
     const std::string dropped = map_.load(loading.table, disk.geometry);
     if (!dropped.empty()) {
         warning(dropped);
         lines.push_back(dropped);
     }
-    staged_ = {loading.expected, disk, too_long};
+    staged_ = {expected, disk, too_long};
     if (!plan_.cache_stated && !see_one_cache(with_live_paths(loading.paths), *plan_.paths))
         map_.make_caches_independent();
     return lines;
 }
 
-std::vector<std::string> MapHome::wrong_paths(const Loading &loading, const block::Geometry &disk) const {
+std::vector<std::string> MapHome::wrong_paths(std::span<const std::string> names, const block::Geometry &disk,
+                                              const health::Expected &expected) const {
     std::vector<std::string> lines;
-    if (disk.size == 0)
-        return lines;
-    const auto backends = paths_.backends(loading.paths);
+    const auto backends = paths_.backends(names);
     for (std::size_t i = 0; i < backends.size(); ++i) {
-        const std::string wrong = backends[i]->up()
-                                      ? health::difference(backends[i]->geometry(), disk, loading.expected)
-                                      : std::string();
+        const std::string wrong = keeper_.difference(*backends[i], disk, expected);
         if (!wrong.empty())
             lines.push_back(
-                fmt::format("path {} is not this disk and will not be used: {}", loading.paths[i], wrong));
+                fmt::format("path {} is not this disk and will not be used: {}", names[i], wrong));
     }
     return lines;
 }
@@ -172,6 +172,7 @@ void MapHome::first_table_staged(const command::Outcome &outcome) {
         return;
     started_ = true;
     if (outcome.error == 0) {
+        keeper_.expect(staged_->expected);
         map_.start();
         take_over_staged();
     } else {

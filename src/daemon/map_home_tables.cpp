@@ -67,13 +67,17 @@ MapHome::Activity MapHome::resume(bool noflush, Finish finish) {
     require_started();
     if (staged_ && staged_->too_long)
         return refuse_swap(noflush, std::move(finish));
+    if (resumes_ == 0)
+        expected_ = keeper_.expected();
     auto operation = std::make_unique<Operation>(*this, "resume", true, std::move(finish));
     if (staged_) {
         if (size_is_fixed()) {
             require_same_size(staged_->disk.geometry);
+            require_same_fingerprint(staged_->expected.fingerprint);
             map_.keep_geometry();
-        } else if (staged_->disk.geometry != map_.geometry()) {
-            sessions_.let_in(false); // who was told of another size
+        } else if (staged_->disk.geometry != map_.geometry() ||
+                   staged_->expected.fingerprint != expected_.fingerprint) {
+            sessions_.let_in(false); // who was told of another disk
         }
         keeper_.expect(staged_->expected);
     }
@@ -138,6 +142,15 @@ void MapHome::require_same_size(const block::Geometry &geometry) const {
                       geometry.size, plan_.name, map_.geometry().size,
                       map_.suspended_noflush() ? "the map is suspended without flush"
                                                : "clients are connected");
+}
+
+void MapHome::require_same_fingerprint(const health::Fingerprint &fingerprint) const {
+    if (!health::contradicts(fingerprint, expected_.fingerprint))
+        return;
+    throw base::Error(EINVAL,
+                      "the table's paths are another disk than map {} by its fingerprint: it cannot change "
+                      "while clients are connected",
+                      plan_.name);
 }
 
 } // namespace nbdmpathd

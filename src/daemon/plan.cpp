@@ -119,6 +119,8 @@ MapPlan plan_map(const config::Map &map, const config::Config &configuration, Ma
     plan.options.rules = rules_of(map);
     plan.expected.size = map.size_bytes;
     plan.expected.read_only = map.read_only;
+    for (const config::FingerprintRange &range : map.fingerprint)
+        plan.expected.fingerprint.push_back({range.offset, range.length, range.sha256});
     plan.expected.reinstate = map.reinstate == config::Reinstate::automatic;
     plan.policy = plan_policy(map);
     plan_ambiguous_writes(map, plan);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/backend.hpp"
+#include "health/fingerprint.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -15,6 +16,7 @@ struct Expected {
     std::optional<std::uint64_t> size; ///< bytes; without it every path has the size of the first one
     bool read_only = false;
     bool reinstate = true; ///< a path that answers again returns by itself
+    Fingerprint fingerprint{};
 };
 
 /// The disk behind some paths.

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "health/path_keeper.hpp"
 
+#include "base/error.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 #include <utility>
 
 namespace health {
@@ -18,15 +21,28 @@ struct Free {
 } // namespace
 
 struct PathKeeper::Kept {
-    Kept(std::string path_name, backend::Backend &path_backend)
-        : name(std::move(path_name))
-        , backend(path_backend) {}
+    Kept(PathKeeper &its_keeper, std::string path_name, backend::Backend &path_backend)
+        : keeper(its_keeper)
+        , name(std::move(path_name))
+        , backend(path_backend)
+        , reader(path_backend, base::Delegate<block::Status>::to<&Kept::fingerprint_read>(*this)) {}
 
+    void fingerprint_read(block::Status status) noexcept { keeper.verified(*this, status); }
+    [[nodiscard]] bool is_reached() const noexcept {
+        return state == PathState::active || state == PathState::mismatch;
+    }
+
+    PathKeeper &keeper;
     std::string name;
     backend::Backend &backend;
     PathState state = PathState::connecting;
     bool settled = false;
     bool probing = false;
+    bool comes_back = false; ///< once it is verified, whatever `reinstate` says: it did not fail
+    bool verify_again = false;
+    FingerprintReader reader;
+    Prints prints;
+    std::string identity;               ///< what it said when it was this disk
     std::string_view told_state = "up"; ///< a literal
     // What the log has of it since it last worked: a server that comes and goes without working says it once.
     std::string told_lost;
@@ -38,14 +54,14 @@ struct PathKeeper::Kept {
 PathKeeper::PathKeeper(base::Scheduler &scheduler, multipath::Map &map, Expected expected,
                        KeeperObserver &observer)
     : map_(map)
-    , expected_(expected)
+    , expected_(std::move(expected))
     , observer_(observer)
-    , recheck_(scheduler, base::Delegate<>::to<&PathKeeper::probe_failed_paths>(*this)) {}
+    , recheck_(scheduler, base::Delegate<>::to<&PathKeeper::look_again>(*this)) {}
 
 PathKeeper::~PathKeeper() = default;
 
 void PathKeeper::add(std::string name, backend::Backend &backend) {
-    paths_.push_back(std::make_unique<Kept>(std::move(name), backend));
+    paths_.push_back(std::make_unique<Kept>(*this, std::move(name), backend));
     paths_.back()->buffer.reset(static_cast<std::byte *>(std::aligned_alloc(4096, probe_buffer_size)));
     backend.open(*this);
 }
@@ -66,10 +82,10 @@ PathKeeper::Kept &PathKeeper::find(const backend::Backend &backend) const noexce
 bool PathKeeper::settled(const backend::Backend &backend) const noexcept { return find(backend).settled; }
 
 multipath::PathDevice PathKeeper::judge(backend::Backend &backend) const {
-    const bool reached =
-        find(backend).state == PathState::active || find(backend).state == PathState::mismatch;
-    const bool right = reached && difference(backend).empty();
-    return {&backend, reached && right, reached && !right};
+    const Kept &kept = find(backend);
+    const bool unknown = kept.state == PathState::verifying || kept.state == PathState::unreadable;
+    const bool right = kept.is_reached() && difference(kept).empty();
+    return {&backend, right, unknown || (kept.is_reached() && !right)};
 }
 
 bool PathKeeper::is_in_use(const Kept &kept) const noexcept {
@@ -89,9 +105,53 @@ void PathKeeper::settle(Kept &kept) noexcept {
 
 void PathKeeper::path_up(backend::Backend &backend) noexcept {
     Kept &kept = find(backend);
+    if (expected_.fingerprint.empty()) {
+        reached(kept);
+        return;
+    }
+    kept.comes_back = kept.comes_back || (is_in_use(kept) && !map_.wants_back(backend));
+    map_.bar(backend, true); // nothing goes there before it is verified
+    verify(kept);
+}
+
+void PathKeeper::verify(Kept &kept) noexcept {
+    kept.state = PathState::verifying;
+    kept.prints.clear();
+    kept.verify_again = kept.reader.reading(); // of the connection before: when that has ended
+    if (kept.verify_again)
+        return;
+    if (fits(expected_.fingerprint, kept.backend.geometry()))
+        kept.reader.start(expected_.fingerprint);
+    else
+        reached(kept);
+}
+
+void PathKeeper::verified(Kept &kept, block::Status status) noexcept {
+    if (stopped_ || kept.state != PathState::verifying)
+        return;
+    if (kept.verify_again) {
+        verify(kept);
+        return;
+    }
+    if (status.ok()) {
+        kept.prints = kept.reader.prints();
+        reached(kept);
+        return;
+    }
+    kept.state = PathState::unreadable;
+    complain(kept, kept.told_lost,
+             fmt::format("is not used: its fingerprint cannot be read: {}", base::errno_text(status.error)));
+    tell(kept, "down");
+    look_again_soon();
+    settle(kept);
+}
+
+void PathKeeper::reached(Kept &kept) noexcept {
     kept.state = PathState::active;
     // A table that is not live yet judges its paths when it becomes so.
     if (is_in_use(kept)) {
+        if (difference(kept).empty())
+            learn(expected_.fingerprint, kept.prints);
         if (!disk_seen_)
             observer_.disk_seen();
         if (check(kept))
@@ -101,21 +161,42 @@ void PathKeeper::path_up(backend::Backend &backend) noexcept {
 }
 
 bool PathKeeper::check(Kept &kept) noexcept {
-    const std::string wrong = difference(kept.backend);
+    const std::string wrong = difference(kept);
     // Before anything else can be sent there: a message may have reinstated it while it was away.
     map_.bar(kept.backend, !wrong.empty());
     kept.state = wrong.empty() ? PathState::active : PathState::mismatch;
     if (!wrong.empty()) {
+        kept.comes_back = false;
         tell(kept, "mismatch");
         complain(kept, kept.told_mismatch, fmt::format("is not this disk and will not be used: {}", wrong));
+    } else if (kept.identity.empty()) {
+        kept.identity = kept.backend.identity();
     }
     return wrong.empty();
 }
 
 void PathKeeper::check_all() noexcept {
     for (const auto &kept : paths_)
-        if ((kept->state == PathState::active || kept->state == PathState::mismatch) && is_in_use(*kept))
+        if (kept->is_reached() && is_in_use(*kept))
             check(*kept);
+}
+
+void PathKeeper::accept(std::string_view path) noexcept {
+    const auto found =
+        std::ranges::find(paths_, path, [](const auto &kept) -> std::string_view { return kept->name; });
+    if (found == paths_.end() || (*found)->state != PathState::mismatch)
+        return;
+    Kept &kept = **found;
+    Expected believed = expected_;
+    forget(believed.fingerprint);
+    if (!health::difference(kept.backend.geometry(), map_.geometry(), believed).empty() ||
+        !health::difference(believed.fingerprint, kept.prints).empty())
+        return; // it is what was stated that speaks against it
+    learn(believed.fingerprint, kept.prints);
+    expected_ = std::move(believed);
+    kept.identity = kept.backend.identity();
+    observer_.path_notice(fmt::format("path {} is this disk: accepted by hand", kept.name), false);
+    check(kept);
 }
 
 void PathKeeper::tell(Kept &kept, std::string_view state) noexcept {
@@ -139,21 +220,61 @@ void PathKeeper::path_down(backend::Backend &backend, std::string_view why) noex
     settle(kept);
 }
 
-std::string PathKeeper::difference(const backend::Backend &backend) const {
+std::string PathKeeper::difference(const backend::Backend &backend, const block::Geometry &disk,
+                                   const Expected &expected) const {
+    const Kept &kept = find(backend);
+    if (!kept.is_reached())
+        return {};
     // While nothing tells the size everything may be right.
-    return map_.geometry().size == 0 ? std::string()
-                                     : health::difference(backend.geometry(), map_.geometry(), expected_);
+    std::string wrong =
+        disk.size == 0 ? std::string() : health::difference(backend.geometry(), disk, expected);
+    if (wrong.empty())
+        wrong = health::difference(expected.fingerprint, kept.prints);
+    const std::string_view says = backend.identity();
+    if (wrong.empty() && !kept.identity.empty() && !says.empty() && says != kept.identity)
+        wrong = fmt::format("its server now offers {}, and before {}", says, kept.identity);
+    return wrong;
+}
+
+std::string PathKeeper::difference(const Kept &kept) const {
+    return difference(kept.backend, map_.geometry(), expected_);
+}
+
+PathKeeper::Backends PathKeeper::alike(const Backends &paths, const Fingerprint &fingerprint) const {
+    Backends result;
+    std::ranges::copy_if(paths, std::back_inserter(result), [&](const backend::Backend *path) {
+        return find(*path).is_reached() &&
+               difference(*path, {}, {.size = {}, .fingerprint = fingerprint}).empty();
+    });
+    return result;
+}
+
+Fingerprint PathKeeper::fingerprint_of(const Backends &paths, bool fixed) const {
+    Fingerprint result = expected_.fingerprint;
+    if (!fixed && alike(paths, result).empty())
+        forget(result);
+    if (const Backends right = alike(paths, result); !right.empty())
+        learn(result, find(*right.front()).prints);
+    return result;
 }
 
 void PathKeeper::path_failed() noexcept {
-    if (!stopped_ && expected_.reinstate && !recheck_.active())
+    if (expected_.reinstate)
+        look_again_soon();
+}
+
+void PathKeeper::look_again_soon() {
+    if (!stopped_ && !recheck_.active())
         recheck_.start_in(recheck_interval);
 }
 
-void PathKeeper::probe_failed_paths() noexcept {
-    for (const auto &kept : paths_)
-        if (kept->state == PathState::active && map_.wants_back(kept->backend))
+void PathKeeper::look_again() noexcept {
+    for (const auto &kept : paths_) {
+        if (kept->state == PathState::unreadable)
+            verify(*kept);
+        else if (kept->state == PathState::active && expected_.reinstate && map_.wants_back(kept->backend))
             probe(*kept);
+    }
 }
 
 void PathKeeper::probe(Kept &kept) noexcept {
@@ -195,7 +316,7 @@ void PathKeeper::works(Kept &kept) noexcept {
     tell(kept, "up");
     kept.told_lost.clear();
     kept.told_mismatch.clear();
-    if (expected_.reinstate)
+    if (expected_.reinstate || std::exchange(kept.comes_back, false))
         map_.path_answers(kept.backend);
 }
 

@@ -14,7 +14,7 @@
 namespace health {
 
 /// Why a path does not carry I/O, as `show paths` words it.
-enum class PathState { connecting, active, disconnected, mismatch };
+enum class PathState { connecting, verifying, unreadable, active, disconnected, mismatch };
 
 /// Hears of what the keeper decides. On the worker, in a backend's call: may call the map and the keeper, not
 /// a backend.
@@ -35,8 +35,9 @@ protected:
 };
 
 /// Stands between the backends of one map and the map: fails a path whose connection is lost, checks that
-/// what comes back is the same disk (design D6), probes it by one read, and only then reinstates it. A path
-/// that failed while its backend stayed up is probed every second until it reads again. On the map's worker.
+/// what comes back is the same disk (design D6: size, flags, fingerprint and what its server says it is),
+/// probes it by one read, and only then reinstates it. A path that failed while its backend stayed up is
+/// probed every second until it reads again. On the map's worker.
 class PathKeeper final : public backend::Observer, private block::Layer {
 public:
     PathKeeper(base::Scheduler &scheduler, multipath::Map &map, Expected expected, KeeperObserver &observer);
@@ -59,7 +60,18 @@ public:
 
     [[nodiscard]] const Expected &expected() const noexcept { return expected_; }
     /// What the owner states has changed: with the next table.
-    void expect(const Expected &expected) noexcept { expected_ = expected; }
+    void expect(const Expected &expected) { expected_ = expected; }
+    using Backends = std::vector<const backend::Backend *>;
+    /// The fingerprint of the disk of a table with these paths. If none of them is the map's disk of now, it
+    /// is another one, which the first of them tells; but not when the disk is `fixed`.
+    [[nodiscard]] Fingerprint fingerprint_of(const Backends &paths, bool fixed) const;
+    /// Those of the paths that were reached and are this disk, but for their geometry.
+    [[nodiscard]] Backends alike(const Backends &paths, const Fingerprint &fingerprint) const;
+    /// Why a path that was reached is another disk than this; empty when it is not.
+    [[nodiscard]] std::string difference(const backend::Backend &backend, const block::Geometry &disk,
+                                         const Expected &expected) const;
+    /// Somebody knows better than what was learned: a path that was taken for another disk is this one.
+    void accept(std::string_view path) noexcept;
     /// Whether the map's geometry was set from a path that answered; until then paths tell by disk_seen().
     void set_disk_seen(bool seen) noexcept { disk_seen_ = seen; }
     /// The map has another table, or is another disk: bars who is wrong for it, and says so.
@@ -69,6 +81,9 @@ private:
     struct Kept;
 
     void path_up(backend::Backend &backend) noexcept override;
+    void verify(Kept &kept) noexcept;
+    void verified(Kept &kept, block::Status status) noexcept;
+    void reached(Kept &kept) noexcept;
     void path_down(backend::Backend &backend, std::string_view why) noexcept override;
     void completed(block::Request &request, block::Status status) noexcept override;
 
@@ -76,13 +91,14 @@ private:
     void settle(Kept &kept) noexcept;
     [[nodiscard]] bool is_in_use(const Kept &kept) const noexcept;
     void probe(Kept &kept) noexcept;
-    void probe_failed_paths() noexcept;
+    void look_again() noexcept;
+    void look_again_soon();
     /// Whether the path is this disk; bars it from the map when it is not.
     bool check(Kept &kept) noexcept;
     void tell(Kept &kept, std::string_view state) noexcept;
     void complain(Kept &kept, std::string &told, std::string_view why) noexcept;
     void works(Kept &kept) noexcept;
-    [[nodiscard]] std::string difference(const backend::Backend &backend) const;
+    [[nodiscard]] std::string difference(const Kept &kept) const;
 
     multipath::Map &map_;
     Expected expected_;

@@ -213,3 +213,40 @@ TEST_CASE("map names follow the rules of path names and are there once") {
 TEST_CASE("a map that is no mapping is reported once") {
     CHECK(errors(with_listen("multipaths:\n  a: 0 0 1 1\n")).size() == 1);
 }
+
+TEST_CASE("a fingerprint is some ranges of the disk, with or without their hashes") {
+    const std::string hash(64, 'A');
+    const auto ranges = map(with_table(plain, "    fingerprint: [0+4K, 1M+512=" + hash + "]\n")).fingerprint;
+    REQUIRE(ranges.size() == 2);
+    CHECK(ranges[0].offset == 0);
+    CHECK(ranges[0].length == 4096);
+    CHECK(ranges[0].sha256.empty());
+    CHECK(ranges[1].offset == 1 << 20);
+    CHECK(ranges[1].length == 512);
+    CHECK(ranges[1].sha256 == std::string(64, 'a'));
+    CHECK(map(with_table(plain, "    fingerprint: 0+1M\n")).fingerprint.size() == 1);
+    CHECK(map(std::string(with_table(plain))).fingerprint.empty());
+    const std::pair<std::string, std::string_view> wrong[] = {
+        {"4K", "'4K' is not OFFSET+LENGTH"},
+        {"0+0", "at least 512 bytes"},
+        {"0+100", "100 is not a multiple of 512"},
+        {"1+512", "1 is not a multiple of 512"},
+        {"0+x", "'x' is not a size"},
+        {"0+", "'' is not a size"},
+        {"0+4K=12", "'12' is not a SHA-256"},
+        {"0+4K=" + std::string(64, 'g'), "is not a SHA-256"},
+        {"0+1025K", "more than 1048576 bytes"},
+        {"[0+1M, 2M+512]", "more than 1048576 bytes"},
+        {"[0+8388607T, 0+8388607T, 0+8388607T]", "more than 1048576 bytes"},
+        {"[0+512,0+512,0+512,0+512,0+512,0+512,0+512,0+512,0+512,0+512,0+512,0+512,0+512,0+512,0+512,0+512,0+"
+         "512]",
+         "17 ranges are too many"},
+        {"{a: b}", "expected a list"},
+    };
+    for (const auto &row : wrong) {
+        CAPTURE(row.first);
+        const auto lines = errors(with_map(with_table(plain, "    fingerprint: " + row.first + "\n")));
+        REQUIRE(lines.size() == 1);
+        CHECK(lines[0].find(row.second) != std::string::npos);
+    }
+}

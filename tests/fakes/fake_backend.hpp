@@ -4,6 +4,8 @@
 #include "backend/backend.hpp"
 #include "block/completion_queue.hpp"
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 namespace fakes {
@@ -33,12 +35,15 @@ public:
         last_length = request.length;
         if (holding)
             held_.push_back(request);
+        else if (up_)
+            end(request);
         else
-            finished_.add(request, up_ ? answer : block::Status::path_lost());
+            finished_.add(request, block::Status::path_lost());
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return disk; }
     [[nodiscard]] bool up() const noexcept override { return up_; }
     [[nodiscard]] std::size_t in_flight() const noexcept override { return finished_.size(); }
+    [[nodiscard]] std::string_view identity() const noexcept override { return says; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return losses; }
 
     void come_up() {
@@ -55,7 +60,7 @@ public:
     void release() {
         holding = false;
         while (!held_.empty())
-            finished_.add(held_.pop_front(), answer);
+            end(held_.pop_front());
     }
 
     block::Geometry disk;
@@ -65,6 +70,8 @@ public:
     }
     [[nodiscard]] bool opened() const noexcept { return observer_ != nullptr; }
 
+    std::byte content{}; ///< of every byte
+    std::string says;    ///< its identity
     block::Status answer;
     block::Status answer_at_close = block::Status::path_lost(); ///< to what it holds then
     std::uint64_t losses = 0;
@@ -75,7 +82,12 @@ public:
     std::uint64_t last_length = 0;
 
 private:
-    void end() noexcept {
+    void end(block::Request &request) noexcept {
+        if (answer.ok() && request.operation == block::Operation::read && request.data != nullptr)
+            std::fill_n(request.data, request.length, content);
+        finished_.add(request, answer);
+    }
+    void end_closing() noexcept {
         if (closes_late)
             return; // until finish_closing()
         if (finished_.empty())
@@ -85,7 +97,7 @@ private:
     }
 
     base::Scheduler &scheduler_;
-    base::Task end_{base::Delegate<>::to<&FakeBackend::end>(*this)};
+    base::Task end_{base::Delegate<>::to<&FakeBackend::end_closing>(*this)};
     base::Delegate<> closed_;
     block::CompletionQueue finished_;
     base::List<block::Request> held_;

@@ -31,8 +31,10 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
         if (map.has_live_table() || !keeper.settled(a) || !keeper.settled(b))
             return;
         ++settled;
+        expected.fingerprint = keeper.fingerprint_of({&a, &b}, false);
         const health::Disk disk = look();
         map.load("0 0 1 1 round-robin 0 2 0 A B", disk.geometry);
+        keeper.expect(expected);
         map.start();
         keeper.set_disk_seen(disk.seen);
         keeper.check_all();
@@ -43,7 +45,7 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
         keeper.set_disk_seen(disk.seen);
     }
     health::Disk look() {
-        const std::vector<const backend::Backend *> backends{&a, &b};
+        const auto backends = keeper.alike({&a, &b}, expected.fingerprint);
         const health::Disk disk = health::disk_behind(backends, expected, map.geometry());
         if (disk.geometry.size != 0)
             known.push_back(disk.geometry);
