@@ -65,6 +65,8 @@ struct Settings {
     /// Of the map: the server has a cache of its own, whose content must not come back either (design D4).
     bool independent_caches = false;
     std::chrono::milliseconds fence_timeout{10000};
+    /// A connection that is lost while idle is to be noticed (Compat::only_requests_fail_paths: it is not).
+    bool checks_idle = true;
 };
 
 /// One kind of path: a row of the generated table `all_types`.

@@ -43,6 +43,9 @@ constexpr base::Key keys[] = {
      "A connection with requests on which nothing comes for this long, not even the answer to a question of "
      "our "
      "own after a quarter of it, is dropped. 0: never."},
+    {"idle_check", base::KeyKind::duration, "10s",
+     "A connection on which nothing was said for so long is asked for the first block; when that is not "
+     "answered within stall_timeout, it is dropped. 0: never."},
     {"trust_peer_close", base::KeyKind::boolean, "true",
      "When the server closes the connection, what it did not answer will not be carried out any more. Say "
      "false "

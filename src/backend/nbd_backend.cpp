@@ -38,7 +38,10 @@ NbdBackend::NbdBackend(io::Worker &worker, const Settings &settings)
     , attempt_(worker, base::Delegate<>::to<&NbdBackend::attempt_expired>(*this))
     , deadline_(worker, base::Delegate<>::to<&NbdBackend::overdue>(*this))
     , connection_(worker, *this, settings.values.get<bool>("block_status"))
-    , pulse_(worker, connection_, stall_timeout_, base::Delegate<>::to<&NbdBackend::silent>(*this))
+    , pulse_(worker, connection_,
+             {stall_timeout_,
+              settings.checks_idle ? settings.values.get<milliseconds>("idle_check") : milliseconds(0)},
+             base::Delegate<>::to<&NbdBackend::silent>(*this))
     , fence_(worker, NbdBackend::fence_command(settings.values), settings.name, uri_.server(),
              settings.fence_timeout, base::Delegate<bool>::to<&NbdBackend::fenced>(*this))
     , has_fence_(settings.fences && !NbdBackend::fence_command(settings.values).empty())
@@ -131,6 +134,7 @@ void NbdBackend::negotiated() noexcept {
     told_down_ = false;
     served_ = false;
     up_since_ = worker_.now();
+    pulse_.start();
     observer_->path_up(*this);
 }
 

@@ -8,20 +8,24 @@
 
 namespace backend {
 
-/// Tells a dead server from a slow one while requests are in flight (design D7): when nothing has come for a
-/// quarter of `stall_timeout` it asks for the first block, and when nothing has come for all of it, not even
-/// that, the server counts as dead. One timer a connection, none while nothing is in flight.
+/// Tells a dead server from a slow or an idle one (design D7): when nothing has come for a quarter of
+/// `stall_timeout` while requests are in flight, or for `idle_check` while none is, it asks for the first
+/// block, and when then nothing comes for all of `stall_timeout`, not even that, the server counts as dead.
+/// One timer a connection.
 class NbdPulse : public NbdConnection::Command {
 public:
-    /// `stall_timeout` 0: never. `silent` is called from the loop.
-    NbdPulse(io::Worker &worker, NbdConnection &connection, base::Duration stall_timeout,
+    struct Times {
+        base::Duration stall; ///< 0: never
+        base::Duration idle;  ///< 0: an idle connection is left alone
+    };
+    /// `silent` is called from the loop.
+    NbdPulse(io::Worker &worker, NbdConnection &connection, const Times &times,
              base::Delegate<> silent) noexcept;
 
+    /// The connection is ready.
+    void start();
     /// A request was sent.
-    void watch() {
-        if (!timer_.active() && stall_timeout_.count() != 0)
-            timer_.start_in(stall_timeout_ / 4);
-    }
+    void watch();
     /// Its own question was answered.
     void answered() noexcept { asked_ = false; }
     /// Before the connection is stopped.
@@ -29,13 +33,16 @@ public:
 
 private:
     void look() noexcept;
+    void look_at_idle();
     void ask() noexcept;
 
     io::Worker &worker_;
     NbdConnection &connection_;
-    const base::Duration stall_timeout_;
+    const Times times_;
     const base::Delegate<> silent_;
     base::Timer timer_;
+    bool running_ = false;
+    base::TimePoint begin_{}; ///< of the connection
     bool asked_ = false;
     std::unique_ptr<std::byte[]> block_;
     std::uint32_t block_size_ = 0;

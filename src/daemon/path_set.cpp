@@ -46,6 +46,7 @@ void PathSet::open(std::span<const std::string> names) {
             settings.fences = plan_.fences;
             settings.fence_timeout = plan_.fence_timeout;
             settings.independent_caches = plan_.options.independent_caches;
+            settings.checks_idle = !plan_.options.rules.compat->only_requests_fail_paths;
             return plan.type->create(worker_, settings);
         };
         OwnPath &path =

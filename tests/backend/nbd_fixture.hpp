@@ -67,12 +67,14 @@ class Path final : public backend::Observer {
 public:
     Path(Loop &loop, const std::string &uri, milliseconds io_timeout = milliseconds(30000),
          milliseconds connect_timeout = milliseconds(5000), std::uint64_t max_requests = 64,
-         bool block_status = false)
+         bool block_status = false, milliseconds idle_check = milliseconds(10000),
+         milliseconds stall_timeout = milliseconds(4000))
         : loop_(loop) {
         backend::Settings settings{"p", uri, {}};
         settings.values.set("io_timeout", io_timeout);
         settings.values.set("trust_peer_close", true);
-        settings.values.set("stall_timeout", milliseconds(4000));
+        settings.values.set("stall_timeout", stall_timeout);
+        settings.values.set("idle_check", idle_check);
         settings.values.set("connect_timeout", connect_timeout);
         settings.values.set("reconnect_delay", milliseconds(200));
         settings.values.set("max_requests", max_requests);

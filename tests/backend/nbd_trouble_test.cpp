@@ -286,3 +286,38 @@ TEST_CASE("more requests than the wire may hold are sent in order") {
     CHECK(loop.until([&path] { return completions(path) == 200; }));
     CHECK(path.holds(0, 4096, 200));
 }
+
+TEST_CASE("an idle connection is asked now and then, and lost when its server does not answer") {
+    TempDirectory directory;
+    const std::string socket = directory / "s";
+    Loop loop;
+    ChildProcess server(nbdkit(socket, {"memory", "1M"}));
+    Path path(loop, unix_uri(socket), milliseconds(30000), milliseconds(5000), 64, false, milliseconds(200),
+              milliseconds(400));
+    REQUIRE(path.wait_up());
+    loop.pass(milliseconds(1000)); // several questions, all answered
+    CHECK(path.downs == 0);
+    CHECK(path.device->in_flight() == 0);
+    const auto stopped = base::Clock::now();
+    server.stop();
+    CHECK(path.wait_down());
+    CHECK(base::Clock::now() - stopped >= milliseconds(300));
+    server.resume();
+    CHECK(path.wait_up());
+    CHECK(path.holds(0, 4096, 0));
+}
+
+TEST_CASE("idle_check: 0 leaves an idle connection alone") {
+    TempDirectory directory;
+    const std::string socket = directory / "s";
+    Loop loop;
+    ChildProcess server(nbdkit(socket, {"memory", "1M"}));
+    Path path(loop, unix_uri(socket), milliseconds(30000), milliseconds(5000), 64, false, milliseconds(0),
+              milliseconds(100));
+    REQUIRE(path.wait_up());
+    CHECK(path.holds(0, 4096, 0));
+    server.stop();
+    loop.pass(milliseconds(800));
+    CHECK(path.downs == 0);
+    server.resume();
+}

@@ -13,6 +13,7 @@ inline constexpr std::string_view nbd_schemes[] = {"nbd", "nbd+unix"};
 inline constexpr base::Key nbd_keys[] = {
     {"io_timeout", base::KeyKind::duration, "30s", ""},
     {"stall_timeout", base::KeyKind::duration, "4s", ""},
+    {"idle_check", base::KeyKind::duration, "10s", ""},
     {"max_requests", base::KeyKind::number, "64", ""},
     {"note", base::KeyKind::text, "", ""},
 };

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The sockets that paths to NBD servers are made of.
+#include "backend/nbd_dialer.hpp"
+#include "nbd_fixture.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+
+using namespace nbd_test;
+
+namespace {
+
+/// A listening TCP socket on a loopback port.
+class Listener {
+public:
+    Listener() {
+        fd_ = ::socket(AF_INET, SOCK_STREAM, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t length = sizeof address;
+        REQUIRE(::bind(fd_, reinterpret_cast<sockaddr *>(&address), length) == 0);
+        REQUIRE(::listen(fd_, 1) == 0);
+        REQUIRE(::getsockname(fd_, reinterpret_cast<sockaddr *>(&address), &length) == 0);
+        port = std::to_string(ntohs(address.sin_port));
+    }
+    Listener(const Listener &) = delete;
+    Listener &operator=(const Listener &) = delete;
+    ~Listener() { ::close(fd_); }
+
+    std::string port;
+
+private:
+    int fd_;
+};
+
+struct Caller {
+    void connected(int fd) noexcept { socket = fd; }
+    void failed(std::string_view) noexcept { ++failures; }
+    int socket = -1;
+    int failures = 0;
+};
+
+int option(int fd, int level, int name) {
+    int value = -1;
+    socklen_t length = sizeof value;
+    CHECK(::getsockopt(fd, level, name, &value, &length) == 0);
+    return value;
+}
+
+} // namespace
+
+TEST_CASE("the kernel watches a TCP connection: keepalive while idle, a limit on what is not acknowledged") {
+    Listener listener;
+    Loop loop;
+    Caller caller;
+    const backend::NbdUri uri = backend::parse_nbd_uri("nbd://127.0.0.1:" + listener.port);
+    backend::NbdDialer dialer(loop.worker, uri, milliseconds(7000),
+                              base::Delegate<int>::to<&Caller::connected>(caller),
+                              base::Delegate<std::string_view>::to<&Caller::failed>(caller));
+    dialer.dial(milliseconds(5000));
+    REQUIRE(loop.until([&caller] { return caller.socket >= 0; }));
+    CHECK(caller.failures == 0);
+    CHECK(option(caller.socket, SOL_SOCKET, SO_KEEPALIVE) == 1);
+    const int silence =
+        option(caller.socket, IPPROTO_TCP, TCP_KEEPIDLE) +
+        option(caller.socket, IPPROTO_TCP, TCP_KEEPINTVL) * option(caller.socket, IPPROTO_TCP, TCP_KEEPCNT);
+    CHECK(silence <= 30);
+    CHECK(option(caller.socket, IPPROTO_TCP, TCP_USER_TIMEOUT) == 7000);
+    CHECK(option(caller.socket, IPPROTO_TCP, TCP_NODELAY) == 1);
+    ::close(caller.socket);
+}
