@@ -45,6 +45,14 @@ std::byte *BufferPool::set_aside(std::size_t size) noexcept {
     return buffer;
 }
 
+bool BufferPool::keep_aside(std::size_t size) noexcept {
+    const std::size_t bytes = smallest << class_of(size);
+    if (aside_ + bytes > limit_ / 2)
+        return false;
+    aside_ += bytes;
+    return true;
+}
+
 void BufferPool::give_back_aside(std::byte *buffer, std::size_t size) noexcept {
     aside_ -= smallest << class_of(size);
     give_back(buffer, size);

@@ -30,6 +30,8 @@ public:
     void give_back(std::byte *buffer, std::size_t size) noexcept;
     /// As take() and give_back(), for what may stay out for long: half of the limit at most.
     [[nodiscard]] std::byte *set_aside(std::size_t size) noexcept;
+    /// The same for a buffer that take(size) has given: set aside from now on, if there is room.
+    [[nodiscard]] bool keep_aside(std::size_t size) noexcept;
     void give_back_aside(std::byte *buffer, std::size_t size) noexcept;
     /// Posts `task` once, when a buffer has been given back after take() said nullptr.
     void wait(Task &task) noexcept;

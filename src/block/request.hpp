@@ -47,6 +47,11 @@ public:
     std::uint64_t offset = 0;
     std::uint64_t length = 0;  ///< bytes; 0 for flush
     std::byte *data = nullptr; ///< read and write: `length` bytes, the requester's until completion
+    /// write: `data` is a whole buffer of the pool that the map's requests come from, taken with this size;
+    /// 0: it is not. Who is given it may keep the buffer, for giving it back to the pool, and says so by
+    /// `data_kept`.
+    std::size_t pooled = 0;
+    bool data_kept = false;
     /// read: an empty pipe with room for the data, or none. A device that can put all of them there without a
     /// copy may do so instead of filling `data`, and says so by `piped`.
     Pipe *pipe = nullptr;

@@ -11,21 +11,13 @@ UnflushedLog::~UnflushedLog() {
         drop(entries_.front());
 }
 
-bool UnflushedLog::keep(const block::Request &request) noexcept {
+bool UnflushedLog::keep(block::Request &request) noexcept {
     const bool has_data = request.operation == block::Operation::write;
-    if (has_data && buffers_ == nullptr)
+    if (bytes_ + sizeof(Entry) + (has_data ? request.length : 0) > limit_)
         return false;
-    const std::size_t taken = sizeof(Entry) + (has_data ? request.length : 0);
-    if (bytes_ + taken > limit_)
+    Memory *memory = has_data ? keep_data(request) : nullptr;
+    if (has_data && memory == nullptr)
         return false;
-    Memory *memory = nullptr;
-    if (has_data) {
-        std::byte *buffer = buffers_->set_aside(request.length);
-        if (buffer == nullptr)
-            return false;
-        std::memcpy(buffer, request.data, request.length);
-        memory = &memories_.make(Memory{buffer, request.length, 1});
-    }
     Entry &entry = pool_.make();
     entry.operation = request.operation;
     entry.no_hole = request.no_hole;
@@ -35,8 +27,24 @@ bool UnflushedLog::keep(const block::Request &request) noexcept {
     entry.data = memory != nullptr ? memory->buffer : nullptr;
     entry.memory = memory;
     entries_.push_back(entry);
-    bytes_ += taken;
+    bytes_ += sizeof(Entry) + (memory != nullptr ? memory->size : 0);
     return true;
+}
+
+UnflushedLog::Memory *UnflushedLog::keep_data(block::Request &request) noexcept {
+    if (buffers_ == nullptr)
+        return nullptr;
+    if (request.pooled != 0) {
+        if (!buffers_->keep_aside(request.pooled))
+            return nullptr;
+        request.data_kept = true;
+        return &memories_.make(Memory{request.data, request.pooled, 1});
+    }
+    std::byte *buffer = buffers_->set_aside(request.length);
+    if (buffer == nullptr)
+        return nullptr;
+    std::memcpy(buffer, request.data, request.length);
+    return &memories_.make(Memory{buffer, request.length, 1});
 }
 
 void UnflushedLog::drop(Entry &entry) noexcept {

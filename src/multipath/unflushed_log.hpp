@@ -39,8 +39,8 @@ public:
         , limit_(limit) {}
     ~UnflushedLog();
 
-    /// Copies what the request changed; false when there is no room for it.
-    [[nodiscard]] bool keep(const block::Request &request) noexcept;
+    /// Takes over what the request changed, or copies it; false when there is no room for it.
+    [[nodiscard]] bool keep(block::Request &request) noexcept;
     /// A newer change of this range is on stable storage: what is kept of it must never be written again.
     void cut(std::uint64_t begin, std::uint64_t end) noexcept;
     /// A flush that is sent now covers everything up to this number.
@@ -50,12 +50,13 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-    /// Half of what there may be: time for a flush.
-    [[nodiscard]] bool wants_flush() const noexcept { return bytes_ >= limit_ / 2; }
+    /// A quarter of what there may be: time for a flush, so that room is left while it runs.
+    [[nodiscard]] bool wants_flush() const noexcept { return bytes_ >= limit_ / 4; }
     /// In the order in which they are to be done again.
     [[nodiscard]] base::List<Entry> &entries() noexcept { return entries_; }
 
 private:
+    Memory *keep_data(block::Request &request) noexcept;
     void drop(Entry &entry) noexcept;
     void trim_front(Entry &entry, std::uint64_t begin) noexcept;
     void split(Entry &entry, std::uint64_t begin, std::uint64_t end);

@@ -171,6 +171,7 @@ void ReadModifyWrite::step(Job &job, Operation operation, std::uint64_t offset, 
     request.offset = offset;
     request.length = length;
     request.data = data;
+    request.pooled = 0;     // it is a part, or the block
     request.pipe = nullptr; // only for all data at once
     request.fua = job.fua && changes(operation);
     request.held_since_ns = 0;

@@ -201,6 +201,7 @@ bool Session::admit(const wire::RequestHeader &header) noexcept {
     request.buffer = buffer;
     request.buffer_size = size;
     request.data = buffer;
+    request.pooled = request.operation == block::Operation::write ? size : 0;
     if (offers_pipes_ && request.operation == block::Operation::read && size >= PipePool::smallest_read &&
         size <= std::min(PipePool::largest_read, output_.largest_chunk()) && channel_.forwards())
         request.pipe = owner_.pipes().take();

@@ -81,7 +81,7 @@ void Session::release(SessionRequest &request) noexcept {
     held_bytes_ -= request.buffer_size;
     if (request.pipe != nullptr)
         owner_.pipes().give_back(request.pipe, request.piped);
-    if (request.buffer != nullptr)
+    if (request.buffer != nullptr && !request.data_kept)
         owner_.payloads().give_back(request.buffer, request.buffer_size);
     owner_.requests().end(request);
     --requests_;

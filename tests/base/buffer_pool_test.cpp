@@ -118,9 +118,15 @@ TEST_CASE("what is set aside is half of the limit at most, and keeps nobody from
     std::byte *large = pool.take(65536);
     REQUIRE(large != nullptr);
     CHECK(pool.take(4096) == nullptr);
+    CHECK_FALSE(pool.keep_aside(65536));
     pool.give_back(large, 65536);
     pool.give_back_aside(aside, 32768);
     CHECK(pool.used() == 0);
+    std::byte *kept = pool.take(16384);
+    CHECK(pool.keep_aside(16384));
+    CHECK(pool.used() == 16384);
+    CHECK(pool.set_aside(32768) == nullptr);
+    pool.give_back_aside(kept, 16384);
     large = pool.take(65536);
     CHECK(pool.set_aside(4096) == nullptr);
     pool.give_back(large, 65536);

@@ -395,9 +395,9 @@ TEST_CASE("a flush that a restarted server answered covers nothing") {
     CHECK(rig.results.back() == "ok");
 }
 
-TEST_CASE("at half of its bound what is kept is flushed by ourselves") {
+TEST_CASE("at a quarter of its bound what is kept is flushed by ourselves") {
     multipath::MapOptions options = independent;
-    options.unflushed_limit = 10 * 4096;
+    options.unflushed_limit = 20 * 4096;
     Written rig(queueing(T2), options);
     for (char block = 2; block < 5; ++block)
         rig.write(static_cast<std::uint64_t>(block), 'c');
@@ -450,6 +450,23 @@ TEST_CASE("without memory for it every write waits for a flush") {
     CHECK(rig.order() == "1 2=c 1 flush");
     for (std::byte *buffer : taken)
         rig.buffers.give_back(buffer, 4096);
+}
+
+TEST_CASE("a buffer of the pool is kept as it is, without a copy") {
+    Written rig;
+    const std::size_t before = rig.map.unflushed();
+    std::byte *buffer = rig.buffers.take(4096);
+    std::fill_n(buffer, 4096, std::byte('p'));
+    rig.submit_pooled(buffer);
+    rig.scheduler.run();
+    CHECK(rig.results.back() == "ok");
+    CHECK(rig.map.unflushed() > before);
+    rig.kill("P1");
+    rig.order();
+    rig.io(1);
+    CHECK(rig.order() == "2 0=a 2 1=b 2 1=p 2");
+    rig.io(1, Operation::flush);
+    CHECK(rig.buffers.used() == 0);
 }
 
 TEST_CASE("a suspend flushes first, and the next table finds nothing kept") {

@@ -69,6 +69,17 @@ public:
             map.submit(request);
         }
     }
+    /// One write of a buffer that was taken from `buffers`, of 4096 bytes; it must be kept.
+    void submit_pooled(std::byte *buffer) {
+        auto &request = *requests.emplace_back(std::make_unique<block::Request>());
+        request.operation = block::Operation::write;
+        request.offset = offset;
+        request.length = request.pooled = 4096;
+        request.data = buffer;
+        request.push(*this, reinterpret_cast<void *>(results.size()));
+        results.emplace_back("pending");
+        map.submit(request);
+    }
     /// `count` requests started and left alone.
     void io_and(int count, block::Operation operation = block::Operation::read, bool fua = false) {
         submit(count, operation, fua);
