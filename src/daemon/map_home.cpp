@@ -36,6 +36,7 @@ MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
     , buffers_(worker, plan_.buffer_memory)
     , map_(worker, plan_.name, with_buffers(plan_.options, buffers_), paths_, *this)
     , keeper_(worker, map_, plan_.expected, *this)
+    , held_watch_(worker, map_, health::HeldWatch::Tell::to<&MapHome::path_notice>(*this))
     , paths_(worker, plan_, keeper_)
     , sessions_(worker, map_, buffers_, plan_.limits,
                 nbd::ExportSessions::DropHeld::to<&multipath::Map::drop_held>(map_))

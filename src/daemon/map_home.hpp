@@ -6,6 +6,7 @@
 #include "daemon/map_plan.hpp"
 #include "daemon/passing.hpp"
 #include "daemon/path_set.hpp"
+#include "health/held_watch.hpp"
 #include "health/path_keeper.hpp"
 #include "io/worker.hpp"
 #include "multipath/map.hpp"
@@ -79,6 +80,7 @@ private:
 
     void event(const multipath::Event &event) noexcept override;
     void warning(std::string_view text) noexcept override;
+    void request_waits() noexcept override { held_watch_.begin(); }
     void path_settled() noexcept override { worker_.post(advance_loads_); }
     void disk_seen() noexcept override;
     void path_checked(std::string_view path, std::string_view state) noexcept override;
@@ -117,6 +119,7 @@ private:
     base::BufferPool buffers_;
     multipath::Map map_;
     health::PathKeeper keeper_;
+    health::HeldWatch held_watch_;
     PathSet paths_;
     nbd::ExportSessions sessions_;
     base::Timer grace_; ///< then the paths are closed under what is in flight

@@ -22,6 +22,8 @@ public:
     virtual void event(const Event &event) noexcept = 0;
     /// A line for the log, the kernel's text where it has one; without the map's name.
     virtual void warning(std::string_view text) noexcept = 0;
+    /// A request begins to wait, for whatever (design D8).
+    virtual void request_waits() noexcept {}
 
 protected:
     ~Observer() = default;

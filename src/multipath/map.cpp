@@ -114,9 +114,10 @@ void Map::send(block::Request &request, Path &path) noexcept {
         finished_.add(request, block::Status::path_lost(ENOLINK));
 }
 
-void Map::note_wait(block::Request &request) const noexcept {
+void Map::note_wait(block::Request &request) noexcept {
     if (request.held_since_ns == 0)
         request.held_since_ns = scheduler_.now().time_since_epoch().count();
+    observer_.request_waits();
 }
 
 void Map::hold(block::Request &request) noexcept {

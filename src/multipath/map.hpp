@@ -151,6 +151,8 @@ public:
     [[nodiscard]] bool in_quarantine(const block::Device &device) const noexcept {
         return carrier_.holds_back(device);
     }
+    /// How many wait, and for what: "2 for a path, 1 for a write in doubt".
+    [[nodiscard]] std::string held_text() const;
     /// Age of the oldest request that waits; zero when none does.
     [[nodiscard]] base::Duration held_oldest() const noexcept;
     [[nodiscard]] const MapOptions &options() const noexcept { return options_; }
@@ -172,7 +174,7 @@ private:
     void admit(block::Request &request) noexcept;
     Mapped map(block::Request &request, bool was_held) noexcept;
     void send(block::Request &request, Path &path) noexcept;
-    void note_wait(block::Request &request) const noexcept;
+    void note_wait(block::Request &request) noexcept;
     void hold(block::Request &request) noexcept;
     void wait_in(base::List<block::Request> &list, block::Request &request) noexcept;
     void requeue(block::Request &request, block::Status status) noexcept;

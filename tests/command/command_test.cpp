@@ -204,17 +204,39 @@ TEST_CASE("a map that goes away while it is asked is ENXIO, or left out of the l
                                        "mpathb: 0 2048 multipath 2 0 0 0 1 1 A 0 1 0 a1 A 0 ", "OK"});
 }
 
-TEST_CASE("show stats prints a line for each path entry") {
+TEST_CASE("show stats prints a line for each path entry, and one for the map") {
     Console console;
-    console.maps.find("mpatha")->state.statistics = {{"a1", 1, {7, 28672, 1}}, {"a1", 2, {}}};
-    CHECK(console.ask({"show", "stats", "mpatha"}) == Lines{"path=a1 pg=1 requests=7 bytes=28672 errors=1",
-                                                            "path=a1 pg=2 requests=0 bytes=0 errors=0",
-                                                            "OK"});
-    CHECK(console.ask({"show", "stats"}) == Lines{"mpatha: path=a1 pg=1 requests=7 bytes=28672 errors=1",
-                                                  "mpatha: path=a1 pg=2 requests=0 bytes=0 errors=0", "OK"});
+    auto &map = console.maps.find("mpatha")->state;
+    map.statistics = {{"a1", 1, {7, 28672, 1}}, {"a1", 2, {}}};
+    map.held = 3;
+    map.held_oldest = std::chrono::milliseconds(1500);
+    map.in_doubt = 1;
+    const Lines lines{"path=a1 pg=1 requests=7 bytes=28672 errors=1",
+                      "path=a1 pg=2 requests=0 bytes=0 errors=0", "held=3 held_oldest_ms=1500 in_doubt=1"};
+    CHECK(console.ask({"show", "stats", "mpatha"}) == Lines{lines[0], lines[1], lines[2], "OK"});
+    CHECK(console.ask({"show", "stats"}) == Lines{"mpatha: " + lines[0], "mpatha: " + lines[1],
+                                                  "mpatha: " + lines[2],
+                                                  "mpathb: held=0 held_oldest_ms=0 in_doubt=0", "OK"});
     CHECK(console.ask({"show", "stats", "no"}) == Lines{"ERR ENXIO there is no map 'no'; 'ls' lists them"});
     CHECK(console.ask({"show", "status"}) ==
           Lines{"ERR EINVAL cannot show 'status'; say 'show stats' or 'show clients'"});
+}
+
+TEST_CASE("show stats in JSON is one line") {
+    Console console;
+    auto &map = console.maps.find("mpatha")->state;
+    map.statistics = {{"a1", 1, {7, 28672, 1}}, {"b1", 2, {}}};
+    map.held = 3;
+    const std::string a = R"({"map":"mpatha","held":3,"held_oldest_ms":0,"in_doubt":0,"paths":[)"
+                          R"({"path":"a1","pg":1,"requests":7,"bytes":28672,"errors":1},)"
+                          R"({"path":"b1","pg":2,"requests":0,"bytes":0,"errors":0}]})";
+    const std::string b = R"({"map":"mpathb","held":0,"held_oldest_ms":0,"in_doubt":0,"paths":[]})";
+    CHECK(console.ask({"show", "stats", "mpatha", "json"}) == Lines{a, "OK"});
+    CHECK(console.ask({"show", "stats", "json"}) == Lines{"[" + a + "," + b + "]", "OK"});
+    CHECK(console.ask({"show", "stats", "mpatha", "mpathb"}) ==
+          Lines{"ERR EINVAL usage: show stats [MAP] [json]"});
+    CHECK(console.ask({"show", "clients", "mpatha", "json"}) ==
+          Lines{"ERR EINVAL usage: show clients [MAP]"});
 }
 
 TEST_CASE("message hands the words to the map and its error back") {

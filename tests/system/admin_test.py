@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The admin socket, with nbdmpathctl and with plain sockets, on unix and TCP."""
+import json
 import re
 import signal
 import threading
@@ -50,7 +51,10 @@ def every_command(ask):
     assert data[:4] == ["name: m", "state: ACTIVE", "tables: LIVE", "open count: 0"] and "size: 131072" in data
     assert ask("deps m") == (["a", "b", "c"], "OK")
     assert ask("show stats m") == ([f"path={path} pg={group} requests=0 bytes=0 errors=0" for path, group in
-                                    [("a", 1), ("b", 1), ("c", 2)]], "OK")
+                                    [("a", 1), ("b", 1), ("c", 2)]] +
+                                   ["held=0 held_oldest_ms=0 in_doubt=0"], "OK")
+    data, end = ask("show stats json")
+    assert end == "OK" and [each["map"] for each in json.loads(data[0])] == ["m", "other"], data
     data, end = ask("help")
     assert end == "OK" and {line.split()[0] for line in data} >= {
         "ls", "status", "table", "info", "deps", "show", "message", "wait", "events", "help", "version", "quit"}

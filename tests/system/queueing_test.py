@@ -53,11 +53,16 @@ def test_requests_wait_for_a_path_and_complete_with_the_right_data(rig):
         rig.wait_for_held("m", 2)
         wait_for(lambda: int(rig.info("m")["held oldest ms"]) >= 100, what="an age of 100 ms")
         assert rig.info("m")["held"] == "2", rig.info("m")
+        wait_for(lambda: "requests wait, the oldest for " in rig.daemon.output(), what="a line in the log")
+        assert "s: 2 for a path, there is none" in rig.daemon.output()
+        stats = rig.ctl("show", "stats", "m")[-1]
+        assert stats.startswith("held=2 held_oldest_ms=") and int(stats.split()[1].split("=")[1]) >= 1000, stats
         restart(rig, "b")
         replies = {cookie: (error, data) for cookie, error, data in (client.reply(), client.reply())}
         assert replies[reading] == (0, OLD) and replies[writing] == (0, b""), replies
         assert client.call(READ, 8192, 4096) == (0, NEW)
         assert rig.info("m")["held"] == "0" and rig.info("m")["held oldest ms"] == "0", rig.info("m")
+        wait_for(lambda: "no request waits any more" in rig.daemon.output(), what="a line in the log")
 
 
 def test_fail_if_no_path_fails_what_waits_at_once(rig):
