@@ -32,6 +32,7 @@ struct MapSnapshot {
     std::uint64_t held = 0; ///< requests that wait for a path
     std::chrono::milliseconds held_oldest{0};
     bool independent_caches = false;
+    std::uint64_t unflushed = 0; ///< bytes that are kept until a flush covers them (design D4)
     std::uint64_t in_doubt = 0; ///< writes sent and not answered by a path since lost (design D3)
 };
 

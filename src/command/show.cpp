@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What maps have done, and for whom: show stats, show clients.
+// How paths are, what they have done, and for whom: show paths, show stats, show clients.
 #include "command/family_list.hpp"
 
 #include "base/error.hpp"
 #include "command/snapshots.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 
 namespace command {
 
@@ -19,51 +21,82 @@ void print_statistics(Call &call, const MapSnapshot &map, std::string_view prefi
         call.line(fmt::format("{}path={} pg={} requests={} bytes={} errors={}", prefix, entry.path,
                               entry.group, entry.counters.requests, entry.counters.bytes,
                               entry.counters.errors));
-    call.line(fmt::format("{}held={} held_oldest_ms={} in_doubt={}", prefix, map.held,
-                          map.held_oldest.count(), map.in_doubt));
+    call.line(fmt::format("{}held={} held_oldest_ms={} in_doubt={} unflushed={}", prefix, map.held,
+                          map.held_oldest.count(), map.in_doubt, map.unflushed));
 }
 
-/// Names need no escapes: base::name_problem() sees to it.
-std::string json_of(const MapSnapshot &map) {
-    std::string paths;
+std::string_view state_of(const multipath::PathStatistics &entry) {
+    return entry.why_failed.empty() ? "active" : "failed";
+}
+
+void print_paths(Call &call, const MapSnapshot &map, std::string_view prefix) {
     for (const multipath::PathStatistics &entry : map.statistics)
-        paths += fmt::format(R"({}{{"path":"{}","pg":{},"requests":{},"bytes":{},"errors":{}}})",
-                             paths.empty() ? "" : ",", entry.path, entry.group, entry.counters.requests,
-                             entry.counters.bytes, entry.counters.errors);
-    return fmt::format(R"({{"map":"{}","held":{},"held_oldest_ms":{},"in_doubt":{},"paths":[{}]}})", map.name,
-                       map.held, map.held_oldest.count(), map.in_doubt, paths);
+        call.line(fmt::format("{}path={} pg={} state={}{}", prefix, entry.path, entry.group, state_of(entry),
+                              entry.why_failed.empty() ? "" : fmt::format(" why=\"{}\"", entry.why_failed)));
 }
 
-std::string json_of(const Snapshots &maps) {
+/// Of each path entry what `one` makes of it. Names need no escapes: base::name_problem() sees to it.
+template <typename One>
+std::string list_of(const MapSnapshot &map, One one) {
     std::string all;
-    for (const MapSnapshot &map : maps)
-        all += (all.empty() ? "" : ",") + json_of(map);
-    return "[" + all + "]";
+    for (const multipath::PathStatistics &entry : map.statistics)
+        all += fmt::format(R"({}{{"path":"{}","pg":{},{}}})", all.empty() ? "" : ",", entry.path, entry.group,
+                           one(entry));
+    return fmt::format(R"("paths":[{}])", all);
 }
 
-void show_statistics(const CallPointer &call, Maps &maps) {
+std::string statistics_json(const MapSnapshot &map) {
+    const auto counters = [](const multipath::PathStatistics &entry) {
+        return fmt::format(R"("requests":{},"bytes":{},"errors":{})", entry.counters.requests,
+                           entry.counters.bytes, entry.counters.errors);
+    };
+    return fmt::format(R"({{"map":"{}","held":{},"held_oldest_ms":{},"in_doubt":{},"unflushed":{},{}}})",
+                       map.name, map.held, map.held_oldest.count(), map.in_doubt, map.unflushed,
+                       list_of(map, counters));
+}
+
+std::string paths_json(const MapSnapshot &map) {
+    const auto state = [](const multipath::PathStatistics &entry) {
+        return fmt::format(R"("state":"{}","why":"{}")", state_of(entry), entry.why_failed);
+    };
+    return fmt::format(R"({{"map":"{}",{}}})", map.name, list_of(map, state));
+}
+
+/// What can be shown of a map.
+struct View {
+    std::string_view name;
+    void (*print)(Call &call, const MapSnapshot &map, std::string_view prefix);
+    std::string (*json)(const MapSnapshot &map);
+};
+constexpr View views[] = {{"stats", print_statistics, statistics_json}, {"paths", print_paths, paths_json}};
+
+void show_maps(const CallPointer &call, Maps &maps, const View &view) {
     std::vector<std::string> words(call->arguments().begin() + 1, call->arguments().end());
     const bool json = !words.empty() && words.back() == "json";
     if (json)
         words.pop_back();
     if (words.size() > 1)
-        throw base::Error(EINVAL, "usage: show stats [MAP] [json]");
+        throw base::Error(EINVAL, "usage: show {} [MAP] [json]", view.name);
     if (!words.empty()) {
-        with_snapshot(call, maps, words[0], [call, json](const MapSnapshot &map) {
+        with_snapshot(call, maps, words[0], [call, json, &view](const MapSnapshot &map) {
             if (json)
-                call->line(json_of(map));
+                call->line(view.json(map));
             else
-                print_statistics(*call, map, "");
+                view.print(*call, map, "");
             call->ok();
         });
         return;
     }
-    with_all_snapshots(call, maps, [call, json](const Snapshots &all) {
+    with_all_snapshots(call, maps, [call, json, &view](const Snapshots &all) {
+        std::string list;
+        for (const MapSnapshot &map : all) {
+            if (json)
+                list += (list.empty() ? "" : ",") + view.json(map);
+            else
+                view.print(*call, map, map.name + ": ");
+        }
         if (json)
-            call->line(json_of(all));
-        else
-            for (const MapSnapshot &map : all)
-                print_statistics(*call, map, map.name + ": ");
+            call->line("[" + list + "]");
         call->ok();
     });
 }
@@ -98,17 +131,18 @@ void show_clients(const CallPointer &call, Maps &maps) {
 
 void show_what(const CallPointer &call, Maps &maps) {
     const std::string &what = call->arguments()[0];
-    if (what == "stats")
-        show_statistics(call, maps);
+    const auto *view = std::ranges::find(views, what, &View::name);
+    if (view != std::end(views))
+        show_maps(call, maps, *view);
     else if (what == "clients")
         show_clients(call, maps);
     else
-        throw base::Error(EINVAL, "cannot show '{}'; say 'show stats' or 'show clients'", what);
+        throw base::Error(EINVAL, "cannot show '{}'; say 'show paths', 'show stats' or 'show clients'", what);
 }
 
 constexpr Row rows[] = {
-    {"show", "stats|clients [MAP] [json]", 1, 3, "what each path has done, who has an export open", false,
-     show_what},
+    {"show", "paths|stats|clients [MAP] [json]", 1, 3, "paths, what each has done, who has an export open",
+     false, show_what},
 };
 
 } // namespace

@@ -123,7 +123,7 @@ command::MapSnapshot MapHome::snapshot() const {
         copy.info = map_.info_text();
         copy.table = map_.table_text();
         copy.dependencies = map_.dependencies();
-        copy.statistics = map_.statistics();
+        copy.statistics = path_statistics();
     }
     copy.size_sectors = geometry.size / sector;
     copy.event_number = map_.event_number();
@@ -135,8 +135,24 @@ command::MapSnapshot MapHome::snapshot() const {
     copy.held = map_.held();
     copy.held_oldest = std::chrono::duration_cast<std::chrono::milliseconds>(map_.held_oldest());
     copy.in_doubt = map_.in_doubt();
+    copy.unflushed = map_.unflushed();
     copy.independent_caches = map_.options().independent_caches;
     return copy;
+}
+
+std::vector<multipath::PathStatistics> MapHome::path_statistics() const {
+    std::vector<multipath::PathStatistics> all = map_.statistics();
+    for (multipath::PathStatistics &entry : all) {
+        const backend::Backend *path = paths_.find_backend(entry.path);
+        if (path == nullptr || entry.why_failed.empty() || entry.why_failed == "by message")
+            continue;
+        const health::PathState state = keeper_.state(*path);
+        if (state == health::PathState::mismatch)
+            entry.why_failed = "mismatch";
+        else if (!path->up() && entry.why_failed != "quarantined")
+            entry.why_failed = "disconnected";
+    }
+    return all;
 }
 
 std::uint64_t MapHome::size_sectors() const { return map_.geometry().size / sector; }

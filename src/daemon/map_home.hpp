@@ -87,6 +87,7 @@ private:
     void path_notice(std::string_view text, bool bad) noexcept override;
 
     void publish();
+    [[nodiscard]] std::vector<multipath::PathStatistics> path_statistics() const;
     void require_started() const;
     void sessions_closed() noexcept;
     void close_paths() noexcept;

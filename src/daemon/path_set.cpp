@@ -30,6 +30,11 @@ const PathSet::OwnPath *PathSet::find_open(std::string_view name) const noexcept
     return found == open_.end() ? nullptr : &*found;
 }
 
+const backend::Backend *PathSet::find_backend(std::string_view name) const noexcept {
+    const OwnPath *path = find_open(name);
+    return path == nullptr ? nullptr : path->backend.get();
+}
+
 multipath::PathDevice PathSet::find(std::string_view name) {
     if (const OwnPath *path = find_open(name))
         return keeper_.judge(*path->backend);

@@ -79,6 +79,8 @@ PathKeeper::Kept &PathKeeper::find(const backend::Backend &backend) const noexce
     return **std::ranges::find_if(paths_, [&](const auto &kept) { return &kept->backend == &backend; });
 }
 
+PathState PathKeeper::state(const backend::Backend &backend) const noexcept { return find(backend).state; }
+
 bool PathKeeper::settled(const backend::Backend &backend) const noexcept { return find(backend).settled; }
 
 multipath::PathDevice PathKeeper::judge(backend::Backend &backend) const {

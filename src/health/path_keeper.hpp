@@ -53,6 +53,7 @@ public:
     /// The map failed a path: looks after it in a second.
     void path_failed() noexcept;
 
+    [[nodiscard]] PathState state(const backend::Backend &backend) const noexcept;
     /// Whether the path has answered or failed to, at least once.
     [[nodiscard]] bool settled(const backend::Backend &backend) const noexcept;
     /// The path as a table finds it: whether it was reached, and is the map's disk.

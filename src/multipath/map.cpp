@@ -179,8 +179,11 @@ void Map::requeue(block::Request &request, block::Status status) noexcept {
         return;
     }
     const bool had_path = live_->valid_paths() != 0;
-    if (had_path)
-        fail(*static_cast<Path *>(request.popped()));
+    if (had_path) {
+        Path &path = *static_cast<Path *>(request.popped());
+        path.timed_out = status.error == ETIMEDOUT;
+        fail(path);
+    }
     const bool ends = !had_path || live_->compat().last_error_ends_request;
     const bool never_again = options_.ambiguous_writes == AmbiguousWrites::fail && may_land(request, status);
     if (never_again || (ends && live_->valid_paths() == 0 && !waits_without_path())) {
@@ -327,7 +330,7 @@ std::vector<PathStatistics> Map::statistics() const {
     std::vector<PathStatistics> all;
     for (const auto &group : live_->groups())
         for (const auto &path : group->paths)
-            all.push_back({path->name, group->number, path->counters});
+            all.push_back({path->name, group->number, path->counters, why_failed(*path)});
     return all;
 }
 

@@ -134,6 +134,7 @@ public:
     [[nodiscard]] std::vector<std::string> dependencies() const; ///< path names, each once
     /// A copy of each path entry's counters, in the order of the live table.
     [[nodiscard]] std::vector<PathStatistics> statistics() const;
+    [[nodiscard]] std::string_view why_failed(const Path &path) const noexcept;
     [[nodiscard]] bool uses(const block::Device &device) const noexcept; ///< in either table
     [[nodiscard]] std::uint64_t event_number() const noexcept { return event_number_; }
     /// Requests that wait, for a path or for a resume.
@@ -147,10 +148,6 @@ public:
     [[nodiscard]] std::size_t in_doubt() const noexcept { return range_locks_.count(); }
     /// Bytes that are kept until a flush covers them (design D4).
     [[nodiscard]] std::size_t unflushed() const noexcept { return log_.bytes(); }
-    /// The device was left with what may come back over newer data: only by hand, or proven dead, it returns.
-    [[nodiscard]] bool in_quarantine(const block::Device &device) const noexcept {
-        return carrier_.holds_back(device);
-    }
     /// How many wait, and for what: "2 for a path, 1 for a write in doubt".
     [[nodiscard]] std::string held_text() const;
     /// Age of the oldest request that waits; zero when none does.

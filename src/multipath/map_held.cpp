@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What requests wait for (design D8).
+// What requests wait for (design D8), and why paths do not carry them.
 #include "multipath/map.hpp"
 
 #include <fmt/format.h>
@@ -17,6 +17,16 @@ std::string Map::held_text() const {
     add(barred_size_, "the end of a write in doubt");
     add(gated_, suspended() ? "resume" : "suspend and resume");
     return text;
+}
+
+std::string_view Map::why_failed(const Path &path) const noexcept {
+    if (path.active)
+        return {};
+    if (path.held_down)
+        return "by message";
+    if (carrier_.holds_back(*path.device))
+        return "quarantined";
+    return path.timed_out ? "timeout" : "error";
 }
 
 } // namespace multipath

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace multipath {
 
@@ -13,11 +14,12 @@ struct PathCounters {
     std::uint64_t errors = 0;   ///< path errors among their ends
 };
 
-/// A copy of a path entry's counters, for who looks.
+/// A copy of a path entry's counters and state, for who looks.
 struct PathStatistics {
     std::string path;
     unsigned group; ///< its number
     PathCounters counters;
+    std::string_view why_failed{}; ///< a literal; empty: it is active
 };
 
 } // namespace multipath

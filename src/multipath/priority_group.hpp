@@ -25,6 +25,7 @@ struct Path {
     bool held_down = false;
     /// Another disk answers there (design D6): not even reinstate_path brings it back.
     bool barred = false;
+    bool timed_out = false;  ///< what failed it was that nobody answered in time
     unsigned fail_count = 0; ///< active -> failed transitions, never reset
     PathCounters counters{};
 };

@@ -261,13 +261,13 @@ TEST_CASE("a path that was left dirty and is not proven dead comes back by hand 
     rig.cut_off("P1");
     CHECK(rig.io(1) == "ok");
     CHECK(rig.told("PATH_QUARANTINED path=P1") == 1);
-    CHECK(rig.map.in_quarantine(rig.device("P1")));
+    CHECK(rig.map.statistics()[0].why_failed == "quarantined");
     CHECK_FALSE(rig.map.wants_back(rig.device("P1")));
     rig.map.path_answers(rig.device("P1"));
     CHECK(rig.map.live_table()->valid_paths() == 1);
     CHECK(rig.message("reinstate_path P1") == "ok");
     CHECK(rig.map.live_table()->valid_paths() == 2);
-    CHECK_FALSE(rig.map.in_quarantine(rig.device("P1")));
+    CHECK(rig.map.statistics()[0].why_failed.empty());
 }
 
 TEST_CASE("quarantine ends when the server is proven dead later") {

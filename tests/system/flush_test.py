@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Servers with caches of their own: who is flushed when, and what a dead one had is written again."""
+import json
 import signal
 
 from harness import main, require, wait_for
@@ -45,6 +46,11 @@ def write(client, offset=0, flags=0):
 
 def flush(client):
     return client.call(FLUSH)[0]
+
+
+def why_failed(rig, name):
+    paths = json.loads(rig.ctl("show", "paths", "m", "json")[0])["paths"]
+    return {path["path"]: path["why"] for path in paths}[name]
 
 
 def writes(rig, name):
@@ -99,11 +105,12 @@ def test_a_stopped_server_with_unflushed_data_is_quarantined(rig):
     with client_of(rig) as client:
         assert write(client) == 0
         servers["a"].signal(signal.SIGSTOP)
-        assert client.call(READ, 0, 4096) == (0, DATA)
-        rig.wait_for_path("m", "a", "F")
+        wait_for(lambda: client.call(READ, 0, 4096) == (0, DATA) and why_failed(rig, "a") == "quarantined",
+                 what="a path in quarantine")  # a read may still be answered before the signal arrives
         servers["a"].signal(signal.SIGCONT)
         wait_for(lambda: "quarantine" in rig.daemon.output(), what="a line in the log")
         assert client.call(READ, 0, 4096) == (0, DATA)
+        assert why_failed(rig, "a") == "quarantined"
         rig.message("m", "reinstate_path", "a")
         rig.wait_for_path("m", "a", "A")
 
