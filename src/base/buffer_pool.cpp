@@ -34,6 +34,8 @@ std::byte *BufferPool::take(std::size_t size, std::size_t left) noexcept {
     return allocate(index);
 }
 
+std::byte *BufferPool::take_anyway(std::size_t size) noexcept { return allocate(class_of(size)); }
+
 std::byte *BufferPool::set_aside(std::size_t size) noexcept {
     const std::size_t index = class_of(size);
     const std::size_t bytes = smallest << index;
@@ -65,6 +67,7 @@ std::byte *BufferPool::allocate(std::size_t index) noexcept {
         free_[index] = free_[index]->next;
         kept_ -= bytes;
     } else {
+        make_room(bytes);
         buffer = std::aligned_alloc(smallest, bytes);
     }
     if (buffer != nullptr)
@@ -76,13 +79,25 @@ void BufferPool::give_back(std::byte *buffer, std::size_t size) noexcept {
     const std::size_t index = class_of(size);
     const std::size_t bytes = smallest << index;
     used_ -= bytes;
-    if (kept_ + bytes > most_kept) {
+    if (kept_ + bytes > most_kept || used_ + kept_ + bytes > limit_) {
         std::free(buffer);
     } else {
         free_[index] = new (buffer) Free{free_[index]};
         kept_ += bytes;
     }
     wake();
+}
+
+/// Those of other sizes that are kept count, too.
+void BufferPool::make_room(std::size_t bytes) noexcept {
+    for (std::size_t index = classes; index-- > 0;) {
+        while (free_[index] != nullptr && used_ + kept_ + bytes > limit_) {
+            Free *buffer = free_[index];
+            free_[index] = buffer->next;
+            kept_ -= smallest << index;
+            std::free(buffer);
+        }
+    }
 }
 
 void BufferPool::set_limit(std::size_t limit) noexcept {

@@ -8,7 +8,8 @@
 
 namespace base {
 
-/// Page-aligned buffers in powers of two, bounded in all, kept for the next taker. One thread.
+/// Page-aligned buffers in powers of two, bounded in all, also with those that are kept for the next taker.
+/// One thread.
 class BufferPool {
 public:
     static constexpr std::size_t smallest = 4096;
@@ -26,6 +27,8 @@ public:
     /// At least `size` bytes (at most `largest`), or nullptr: fewer than `left` bytes would be left below
     /// the limit, or the system has no more.
     [[nodiscard]] std::byte *take(std::size_t size, std::size_t left = 0) noexcept;
+    /// The same, whatever the limit is: for what is small and bounded otherwise.
+    [[nodiscard]] std::byte *take_anyway(std::size_t size) noexcept;
     /// `size` as it was given to take().
     void give_back(std::byte *buffer, std::size_t size) noexcept;
     /// As take() and give_back(), for what may stay out for long: half of the limit at most.
@@ -48,6 +51,7 @@ private:
         Free *next;
     };
     void wake() noexcept;
+    void make_room(std::size_t bytes) noexcept;
     static std::size_t class_of(std::size_t size) noexcept;
     std::byte *allocate(std::size_t index) noexcept;
 

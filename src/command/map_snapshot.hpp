@@ -33,6 +33,8 @@ struct MapSnapshot {
     std::chrono::milliseconds held_oldest{0};
     bool independent_caches = false;
     std::uint64_t unflushed = 0; ///< bytes that are kept until a flush covers them (design D4)
+    std::uint64_t memory = 0;    ///< bytes for the data of requests
+    std::uint64_t memory_limit = 0;
     std::uint64_t in_doubt = 0; ///< writes sent and not answered by a path since lost (design D3)
 };
 

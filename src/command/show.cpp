@@ -21,8 +21,9 @@ void print_statistics(Call &call, const MapSnapshot &map, std::string_view prefi
         call.line(fmt::format("{}path={} pg={} requests={} bytes={} errors={}", prefix, entry.path,
                               entry.group, entry.counters.requests, entry.counters.bytes,
                               entry.counters.errors));
-    call.line(fmt::format("{}held={} held_oldest_ms={} in_doubt={} unflushed={}", prefix, map.held,
-                          map.held_oldest.count(), map.in_doubt, map.unflushed));
+    call.line(fmt::format("{}held={} held_oldest_ms={} in_doubt={} unflushed={} memory={} memory_limit={}",
+                          prefix, map.held, map.held_oldest.count(), map.in_doubt, map.unflushed, map.memory,
+                          map.memory_limit));
 }
 
 std::string_view state_of(const multipath::PathStatistics &entry) {
@@ -50,9 +51,10 @@ std::string statistics_json(const MapSnapshot &map) {
         return fmt::format(R"("requests":{},"bytes":{},"errors":{})", entry.counters.requests,
                            entry.counters.bytes, entry.counters.errors);
     };
-    return fmt::format(R"({{"map":"{}","held":{},"held_oldest_ms":{},"in_doubt":{},"unflushed":{},{}}})",
-                       map.name, map.held, map.held_oldest.count(), map.in_doubt, map.unflushed,
-                       list_of(map, counters));
+    return fmt::format(R"({{"map":"{}","held":{},"held_oldest_ms":{},"in_doubt":{},"unflushed":{},)"
+                       R"("memory":{},"memory_limit":{},{}}})",
+                       map.name, map.held, map.held_oldest.count(), map.in_doubt, map.unflushed, map.memory,
+                       map.memory_limit, list_of(map, counters));
 }
 
 std::string paths_json(const MapSnapshot &map) {

@@ -42,9 +42,17 @@ MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
                 nbd::ExportSessions::DropHeld::to<&multipath::Map::drop_held>(map_))
     , grace_(worker, base::Delegate<>::to<&MapHome::close_paths>(*this))
     , advance_loads_(base::Delegate<>::to<&MapHome::advance_loads>(*this))
-    , expected_(plan_.expected) {}
+    , expected_(plan_.expected) {
+    share_memory(plan_.buffer_memory);
+}
 
 MapHome::~MapHome() = default;
+
+/// An eighth is for receiving, by itself: who waits for the data's memory may hold some of it.
+void MapHome::share_memory(std::size_t bytes) noexcept {
+    buffers_.set_limit(bytes - bytes / 8);
+    sessions_.set_block_memory(bytes / 8);
+}
 
 void MapHome::start() {
     started_ = plan_.table.empty();
@@ -136,6 +144,8 @@ command::MapSnapshot MapHome::snapshot() const {
     copy.held_oldest = std::chrono::duration_cast<std::chrono::milliseconds>(map_.held_oldest());
     copy.in_doubt = map_.in_doubt();
     copy.unflushed = map_.unflushed();
+    copy.memory = buffers_.used() + sessions_.blocks().used();
+    copy.memory_limit = buffers_.limit() + sessions_.blocks().limit();
     copy.independent_caches = map_.options().independent_caches;
     return copy;
 }

@@ -54,7 +54,7 @@ public:
     void leave(base::Duration grace);
     void rename(const std::string &name);
     /// This map's share of the memory for the data of requests.
-    void share_memory(std::size_t bytes) noexcept { buffers_.set_limit(bytes); }
+    void share_memory(std::size_t bytes) noexcept;
 
     [[nodiscard]] command::MapSnapshot snapshot() const override;
     [[nodiscard]] std::uint64_t size_sectors() const override;

@@ -54,6 +54,10 @@ public:
     /// False: the device is about to change its geometry.
     void let_in(bool allowed) noexcept { let_in_ = allowed; }
 
+    /// For the blocks in which requests are received. Beyond it a session gets a small one.
+    void set_block_memory(std::size_t bytes) noexcept { blocks_.set_limit(bytes); }
+    [[nodiscard]] const base::BufferPool &blocks() const noexcept { return blocks_; }
+
     /// New connections are closed and new requests answered ESHUTDOWN; sessions end as what they have in
     /// flight is answered, at the latest after `grace`, except for what a device does not give back. Calls
     /// `closed` once, from the loop, when none is left.
@@ -91,7 +95,7 @@ private:
     base::BufferPool &payloads_;
     const SessionLimits limits_;
     const DropHeld drop_held_;
-    base::BufferPool blocks_; ///< not bounded by itself: one at most for a session
+    base::BufferPool blocks_; ///< one at most for a session
     base::ObjectPool<SessionRequest> requests_;
     PipePool pipes_;
     SessionCounters counters_;

@@ -21,7 +21,12 @@ constexpr std::size_t read_ahead = 4096;
 bool RequestStream::borrow() noexcept {
     if (block_ != nullptr)
         return true;
+    room_ = block_size;
     block_ = blocks_.take(block_size);
+    if (block_ == nullptr) {
+        room_ = small_block_size;
+        block_ = blocks_.take_anyway(small_block_size);
+    }
     if (block_ == nullptr)
         return false;
     std::copy_n(partial_.data(), kept_, block_);
@@ -41,8 +46,9 @@ RequestStream::Received RequestStream::receive(Channel &channel) noexcept {
     if (direct == payload_left_) {
         if (!borrow())
             return Received::failed;
-        behind = large_payloads_ && skip_left_ == 0 ? read_ahead : block_size - end_ - direct;
-        behind = std::min(behind, block_size - end_);
+        const bool expects_payload = large_payloads_ && skip_left_ == 0;
+        behind = expects_payload ? read_ahead : block_size - std::min(end_ + direct, block_size);
+        behind = std::min(behind, room_ - end_);
         if (behind > 0)
             vectors[count++] = {block_ + end_, behind};
     }
@@ -97,13 +103,13 @@ void RequestStream::settle() noexcept {
     // At most a part of a header is left, which is kept aside.
     kept_ = buffered();
     std::copy_n(block_ + begin_, kept_, partial_.data());
-    blocks_.give_back(std::exchange(block_, nullptr), block_size);
+    blocks_.give_back(std::exchange(block_, nullptr), room_);
     begin_ = end_ = 0;
 }
 
 void RequestStream::clear() noexcept {
     if (block_ != nullptr)
-        blocks_.give_back(std::exchange(block_, nullptr), block_size);
+        blocks_.give_back(std::exchange(block_, nullptr), room_);
     begin_ = end_ = kept_ = payload_left_ = skip_left_ = 0;
 }
 

@@ -9,10 +9,12 @@ namespace nbd {
 class Channel;
 
 /// What comes in from one client in the transmission phase: received by large chunks, taken apart in place. A
-/// block is borrowed only while bytes are in it, so an idle session holds none. Hot path.
+/// block is borrowed only while bytes are in it, so an idle session holds none; a small one when `blocks` has
+/// no other left, so that nobody has to wait for one. Hot path.
 class RequestStream {
 public:
     static constexpr std::size_t block_size = std::size_t{256} << 10;
+    static constexpr std::size_t small_block_size = std::size_t{4} << 10;
 
     enum class Received {
         bytes,
@@ -29,7 +31,7 @@ public:
     RequestStream &operator=(const RequestStream &) = delete;
     ~RequestStream() { clear(); }
 
-    /// One receive of about block_size bytes. Only when header() is null.
+    /// One receive of about a block. Only when header() is null.
     Received receive(Channel &channel) noexcept;
     /// Whether the last receive got all it had room for: there is probably more.
     [[nodiscard]] bool filled() const noexcept { return filled_; }
@@ -63,6 +65,7 @@ private:
     base::BufferPool &blocks_;
     const std::size_t header_size_;
     std::byte *block_ = nullptr;
+    std::size_t room_ = 0; ///< of the block
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t kept_ = 0; ///< bytes of a header in partial_, while there is no block

@@ -131,3 +131,24 @@ TEST_CASE("what is set aside is half of the limit at most, and keeps nobody from
     CHECK(pool.set_aside(4096) == nullptr);
     pool.give_back(large, 65536);
 }
+
+TEST_CASE("buffers that are kept count, and what must be had is had beyond the limit") {
+    fakes::ManualScheduler scheduler;
+    BufferPool pool(scheduler, 65536);
+    std::byte *large = pool.take(65536);
+    pool.give_back(large, 65536); // kept: it fits
+    std::byte *small = pool.take(4096);
+    REQUIRE(small != nullptr); // in its place
+    CHECK(pool.used() == 4096);
+    large = pool.take(32768);
+    REQUIRE(large != nullptr);
+    CHECK(pool.take(32768) == nullptr);
+    std::byte *beyond = pool.take_anyway(32768);
+    REQUIRE(beyond != nullptr);
+    CHECK(pool.used() == 69632);
+    CHECK(pool.take(1) == nullptr);
+    pool.give_back(beyond, 32768);
+    pool.give_back(large, 32768);
+    pool.give_back(small, 4096);
+    CHECK(pool.used() == 0);
+}

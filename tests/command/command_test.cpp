@@ -212,13 +212,15 @@ TEST_CASE("show stats prints a line for each path entry, and one for the map") {
     map.held_oldest = std::chrono::milliseconds(1500);
     map.in_doubt = 1;
     map.unflushed = 4200;
+    map.memory = 4096;
+    map.memory_limit = 8192;
     const Lines lines{"path=a1 pg=1 requests=7 bytes=28672 errors=1",
                       "path=a1 pg=2 requests=0 bytes=0 errors=0",
-                      "held=3 held_oldest_ms=1500 in_doubt=1 unflushed=4200"};
+                      "held=3 held_oldest_ms=1500 in_doubt=1 unflushed=4200 memory=4096 memory_limit=8192"};
     CHECK(console.ask({"show", "stats", "mpatha"}) == Lines{lines[0], lines[1], lines[2], "OK"});
     CHECK(console.ask({"show", "stats"}) ==
           Lines{"mpatha: " + lines[0], "mpatha: " + lines[1], "mpatha: " + lines[2],
-                "mpathb: held=0 held_oldest_ms=0 in_doubt=0 unflushed=0", "OK"});
+                "mpathb: held=0 held_oldest_ms=0 in_doubt=0 unflushed=0 memory=0 memory_limit=0", "OK"});
     CHECK(console.ask({"show", "stats", "no"}) == Lines{"ERR ENXIO there is no map 'no'; 'ls' lists them"});
     CHECK(console.ask({"show", "status"}) ==
           Lines{"ERR EINVAL cannot show 'status'; say 'show paths', 'show stats' or 'show clients'"});
@@ -230,11 +232,11 @@ TEST_CASE("show stats in JSON is one line") {
     map.statistics = {{"a1", 1, {7, 28672, 1}}, {"b1", 2, {}}};
     map.held = 3;
     const std::string a =
-        R"({"map":"mpatha","held":3,"held_oldest_ms":0,"in_doubt":0,"unflushed":0,"paths":[)"
+        R"({"map":"mpatha","held":3,"held_oldest_ms":0,"in_doubt":0,"unflushed":0,"memory":0,"memory_limit":0,"paths":[)"
         R"({"path":"a1","pg":1,"requests":7,"bytes":28672,"errors":1},)"
         R"({"path":"b1","pg":2,"requests":0,"bytes":0,"errors":0}]})";
     const std::string b =
-        R"({"map":"mpathb","held":0,"held_oldest_ms":0,"in_doubt":0,"unflushed":0,"paths":[]})";
+        R"({"map":"mpathb","held":0,"held_oldest_ms":0,"in_doubt":0,"unflushed":0,"memory":0,"memory_limit":0,"paths":[]})";
     CHECK(console.ask({"show", "stats", "mpatha", "json"}) == Lines{a, "OK"});
     CHECK(console.ask({"show", "stats", "json"}) == Lines{"[" + a + "," + b + "]", "OK"});
     CHECK(console.ask({"show", "stats", "mpatha", "mpathb"}) ==

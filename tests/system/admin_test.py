@@ -52,7 +52,7 @@ def every_command(ask):
     assert ask("deps m") == (["a", "b", "c"], "OK")
     assert ask("show stats m") == ([f"path={path} pg={group} requests=0 bytes=0 errors=0" for path, group in
                                     [("a", 1), ("b", 1), ("c", 2)]] +
-                                   ["held=0 held_oldest_ms=0 in_doubt=0 unflushed=0"], "OK")
+                                   ["held=0 held_oldest_ms=0 in_doubt=0 unflushed=0 memory=0 memory_limit=268435456"], "OK")
     assert ask("show paths m") == ([f"path={path} pg={group} state=active" for path, group in
                                     [("a", 1), ("b", 1), ("c", 2)]], "OK")
     data, end = ask("show stats json")
