@@ -30,6 +30,10 @@ void ExportSessions::add(Connection connection) {
     told.read_only = device_.geometry().read_only; // an export may be so by itself
     if (shutting_down_ || !let_in_ || told != device_.geometry())
         return;
+    // Who connects again has closed the old connection: what that has left must not come after what this one
+    // will do.
+    if (!told.read_only)
+        sessions_.for_each([](Session &session) { session.give_way(); });
     ++count_;
     ++counters_.sessions;
     // Owned by the list from here to bury().

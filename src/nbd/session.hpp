@@ -28,6 +28,11 @@ public:
     /// Ends now: the socket is closed, only what a device still holds is waited for.
     void hang_up(std::string_view why) noexcept;
 
+    /// Another client is about to come in. If this one is not there any more it ends now, as if its last
+    /// event had come already; one that only closed its sending side is answered no request that was not
+    /// begun.
+    void give_way() noexcept;
+
     void completed(block::Request &request, block::Status status) noexcept override;
     [[nodiscard]] bool abandoned() const noexcept override { return gone_; }
 

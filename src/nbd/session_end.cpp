@@ -179,4 +179,15 @@ void Session::look_for_the_peer() noexcept {
         drop_held();
 }
 
+void Session::give_way() noexcept {
+    const Channel::Peer peer = channel_.peer();
+    if (peer == Channel::Peer::gone) {
+        hang_up("client closed the connection");
+    } else if (peer == Channel::Peer::finished && state_ == State::serving) {
+        if (in_device_ > 0)
+            drop_held();
+        finish();
+    }
+}
+
 } // namespace nbd

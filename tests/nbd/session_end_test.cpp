@@ -77,6 +77,27 @@ TEST_CASE("the death of a client that is not read from is noticed") {
     CHECK(service.device.dropped == 1);
 }
 
+TEST_CASE("who is gone has ended before the next client's first request") {
+    // One at a time: the second write is not read, and nothing tells of the end.
+    Service service({.size = 8 << 20}, {.requests_per_connection = 1});
+    service.worker.run_and_wait([&] { service.device.holding = true; });
+    Client client(service);
+    for (std::uint64_t i = 0; i < 2; ++i)
+        client.post(request(Command::write, 0, 512, i), Bytes(512, std::byte{1}));
+    CHECK(in_flight(service, 1));
+    SUBCASE("by close") { client.close(); }
+    SUBCASE("by the end of its stream, which is all that TCP may tell") { client.half_close(); }
+    Client next(service);
+    next.post(request(Command::write, 0, 512), Bytes(512, std::byte{2}));
+    CHECK(in_flight(service, 2));
+    CHECK(service.on_worker([&] { return service.device.dropped; }) == 1);
+    service.worker.run_and_wait([&] { service.device.let_go(); });
+    CHECK(next.reply().error == 0);
+    CHECK(service.becomes_true([&] { return service.sessions.count() == 1; }));
+    CHECK(service.on_worker([&] { return service.device.submitted; }) == 2);
+    CHECK(service.device.bytes()[0] == std::byte{2});
+}
+
 TEST_CASE("a client that stalls within a request is hung up on") {
     Service service({.size = 8 << 20}, {.stall_timeout = milliseconds(20)});
     Client half_header(service);
