@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import signal
+import sys
 import time
 
 from harness import SANITIZED, wait_for
@@ -57,6 +58,17 @@ class Servers:
         with contextlib.suppress(OSError):
             for proxy in self.proxies.values():
                 proxy.close()
+
+
+def caching_server(rig, name, *arguments):
+    """Starts caching_server.py on NAME.sock."""
+    unix = rig.path(f"{name}.sock")
+    unix.unlink(missing_ok=True)
+    program = pathlib.Path(__file__).parent / "caching_server.py"
+    server = rig.start(name, sys.executable, program, unix, rig.path("disk"), *arguments)
+    wait_for(lambda: rig.accepts(unix) or not server.alive(), what=f"server {name}")
+    assert server.alive(), server.output()
+    return server
 
 
 class Trouble:
