@@ -17,7 +17,7 @@ import time
 
 from raw_nbd import FLUSH, READ, WRITE, Client
 
-TRIM, ZEROES, FUA = 4, 6, 1
+TRIM, ZEROES, FUA, EIO = 4, 6, 1, 5
 BLOCK = 4096
 
 
@@ -114,6 +114,10 @@ class Model:
             block.allowed, block.flushed, block.since = fine, set(fine), []
 
 
+class LossReported(Exception):
+    """A flush was answered with an error."""
+
+
 class Writer(threading.Thread):
     """Keeps some requests under way, no two of them of one block. Now and then it is gone in the middle of them."""
 
@@ -124,8 +128,9 @@ class Writer(threading.Thread):
         self.under_way = {}  # by cookie
         self.busy = set()
         self.failure = None
-        self.written = self.flushed = self.deaths = self.reconnected = 0
+        self.written = self.flushed = self.deaths = self.reconnected = self.losses = 0
         self.scan_first = False
+        self.deaths_before = 0  # of servers when it was told that nbdmpathd had died
 
     def over(self):
         return time.monotonic() > self.ends_at
@@ -149,9 +154,12 @@ class Writer(threading.Thread):
                         return
             except TimeoutError:
                 raise
+            except LossReported:
+                self.losses += 1
             except (OSError, EOFError):
                 if not self.reconnects or deadline is not None and time.monotonic() > deadline:
                     raise
+                self.deaths_before = self.model.deaths()
                 if deadline is None:
                     deadline = time.monotonic() + 60
                     self.model.lost_connection()
@@ -180,9 +188,8 @@ class Writer(threading.Thread):
             for block in self.model.blocks:
                 self.model.check(block, nbd.read(block * BLOCK, BLOCK), "first read")
         sent = self.model.send_flush()
-        cookie = nbd.request(FLUSH, 0, 0)
-        assert nbd.reply() == (cookie, 0)
-        self.model.flush(sent)
+        self.under_way[nbd.request(FLUSH, 0, 0)] = self.flush_done, sent
+        self.complete(nbd)
         for block in self.model.blocks:
             self.model.settle(block, nbd.read(block * BLOCK, BLOCK), "read after a flush")
         return False
@@ -221,6 +228,9 @@ class Writer(threading.Thread):
     def complete(self, nbd):
         cookie, error = nbd.reply()
         done, *rest = self.under_way.pop(cookie)
+        stable = done == self.flush_done or done == self.write_done and rest[-1]
+        if error == EIO and stable and self.reconnected and self.model.deaths() != self.deaths_before:
+            raise LossReported
         assert error == 0, f"{done.__name__}: error {error}"
         done(nbd, *rest)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Two servers of one disk, a slow network before each, and what happens to them."""
+"""Two servers of one disk, a slow network before each, what happens to them, and the command that cuts one off."""
 import contextlib
+import fcntl
 import os
 import pathlib
 import random
@@ -15,6 +16,18 @@ LONGEST_PAUSE = 1.2  # of a server or a network; ambiguous_hold is longer
 HOLD = 60 if SANITIZED else 5
 NAMES = "ab"
 
+# Takes the lock, so that it finds the server's own pid; ends when nothing of the process runs any more.
+FENCE = """
+exec 9>{directory}/$NBDMPATH_PATH.lock; flock 9
+pid=$(cat {directory}/$NBDMPATH_PATH.pid) || exit 0
+echo $NBDMPATH_PATH >>{directory}/fenced
+kill -9 $pid
+while [ -e /proc/$pid ]; do
+    [ "$(ls /proc/$pid/task 2>/dev/null)" != $pid ] || ! grep -q '^State:.Z' /proc/$pid/status 2>/dev/null || exit 0
+    sleep 0.01
+done
+"""
+
 
 class Servers:
     """Started by start_one(name), which returns its Process."""
@@ -23,26 +36,47 @@ class Servers:
         self.rig, self.start_one = rig, start_one
         self.killed = 0
         self.running = {}
+        rig.path("fence").write_text(FENCE.format(directory=rig.directory))
+        rig.path("fenced").touch()
         for name in NAMES:
             self.start(name)
         self.proxies = {name: Proxy(rig.path(f"proxy-{name}.sock"), rig.path(f"{name}.sock")) for name in NAMES}
 
-    def paths(self):
+    def paths(self, keys=""):
         """The section `paths` of a configuration."""
         return "paths:\n" + "".join(
-            f'  {name}: {{uri: "{self.rig.uri("proxy-" + name)}", stall_timeout: 300ms, reconnect_delay: 100ms}}\n'
+            f'  {name}: {{uri: "{self.rig.uri("proxy-" + name)}", stall_timeout: 300ms, reconnect_delay: 100ms {keys}}}\n'
             for name in NAMES)
 
+    def fence_key(self):
+        return f', fence_command: "sh {self.rig.path("fence")}"'
+
+    def deaths(self):
+        """How many have died, by us and by the fence; one that dies now is counted already."""
+        return self.killed + self.rig.path("fenced").stat().st_size // len("a\n")
+
+    @contextlib.contextmanager
+    def locked(self, name):
+        with open(self.rig.path(f"{name}.lock"), "w", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def start(self, name):
-        if name not in self.running or not self.running[name].alive():
-            self.running[name] = self.start_one(name)
+        with self.locked(name):
+            if name not in self.running or not self.running[name].alive():
+                self.running[name] = self.start_one(name)
+                self.rig.path(f"{name}.pid").write_text(f"{self.running[name].pid}\n")
 
     def kill(self, name):
         self.killed += 1
-        self.running[name].kill()
+        with self.locked(name):
+            self.rig.path(f"{name}.pid").unlink(missing_ok=True)
+            self.running[name].kill()
 
     def signal(self, name, number):
-        self.running[name].signal(number)
+        with self.locked(name):
+            if self.running[name].alive():
+                self.running[name].signal(number)
 
     def drained(self, name):
         """Nobody's requests are under way: what a client sent that is dead now has been carried out."""
@@ -129,6 +163,19 @@ class Trouble:
         self.pause(0.6)
         self.kill(name)
         self.servers.start(name)
+
+    def by_hand(self, name):
+        """No proof that it is dead, but for who killed it: that one reinstates the path."""
+        self.random.choice((self.cut_and_kill, self.stop_and_kill))(name)
+        self.rig.message("m", "reinstate_path", name)
+
+    def switch(self, name):
+        self.rig.message("m", "switch_group", str(NAMES.index(name) + 1))
+
+    def fail_path(self, name):
+        self.rig.message("m", "fail_path", name)
+        self.pause(0.5)
+        self.rig.message("m", "reinstate_path", name)
 
     def daemon(self, _):
         self.restart_daemon(lambda: None)
