@@ -101,10 +101,13 @@ void Map::acknowledge_cached(Request &request, const Path &path) noexcept {
         take_back(unkept_); // its device is lost by now
 }
 
+/// Requests that are done, but in a cache only.
 void Map::take_back(base::List<Request> &list) noexcept {
     while (!list.empty()) {
+        Request &request = list.pop_front();
         --unkept_size_;
-        take_back(list.pop_front());
+        carrier_.doubt(*static_cast<Path *>(request.popped())->device, request.sent_generation);
+        take_back(request);
     }
 }
 

@@ -439,6 +439,20 @@ TEST_CASE("a write that was to be acknowledged by a flush is done whole again wh
     CHECK(rig.order() == "1 3=d 1 flush 2 3=d 2 flush");
 }
 
+TEST_CASE("what was done and could not be kept leaves its path in quarantine") {
+    multipath::MapOptions options = independent;
+    options.unflushed_limit = 0;
+    Written rig(queueing(T2), options);
+    rig.device("P1").holding = true;
+    rig.io_and(1, Operation::write);
+    rig.device("P1").release();
+    rig.device("P1").holding = true; // the flush hangs
+    rig.scheduler.run();
+    rig.cut_off("P1");
+    CHECK(rig.results.back() == "ok");
+    CHECK(rig.told("PATH_QUARANTINED path=P1") == 1);
+}
+
 TEST_CASE("without memory for it every write waits for a flush") {
     Written rig;
     rig.io(1, Operation::flush);
