@@ -189,7 +189,7 @@ for path in a b; do
 done
 
 mkfifo "$work/to_guest" "$work/from_guest"
-"$here/vm.sh" --timeout 200 --files "$work/pki" --program "$NBDMPATHD" --program "$nbdmpathctl" --program nbdinfo --program nbdcopy \
+"$here/vm.sh" --timeout 300 --files "$work/pki" --program "$NBDMPATHD" --program "$nbdmpathctl" --program nbdinfo --program nbdcopy \
     "$here/attach_guest.sh" "${port[server]}" "${port[tls]}" disk \
     <"$work/to_guest" >"$work/from_guest" 2>"$work/vm.log" &
 pid[vm]=$!
