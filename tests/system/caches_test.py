@@ -175,6 +175,7 @@ def expect_quarantine(rig):
             flush(client)
             assert rig.path_state("m", "a") == "F"
         assert on_disk(rig) == NEW
+        assert any("quarantined" in line for line in rig.ctl("show", "paths")), rig.ctl("show", "paths")
         rig.message("m", "reinstate_path", "a")
         rig.wait_for_path("m", "a", "A")
 

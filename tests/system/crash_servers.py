@@ -13,7 +13,7 @@ from harness import SANITIZED, wait_for
 from proxy import Proxy
 
 LONGEST_PAUSE = 1.2  # of a server or a network; ambiguous_hold is longer
-HOLD = 60 if SANITIZED else 5
+HOLD = 20 if SANITIZED else 5
 NAMES = "ab"
 
 # Takes the lock, so that it finds the server's own pid; ends when nothing of the process runs any more.
