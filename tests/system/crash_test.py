@@ -117,7 +117,8 @@ def test_servers_with_caches_that_are_cut_off(rig):
 
 
 def test_servers_with_caches_that_nobody_cuts_off(rig):
-    run = Run(rig, servers_with_caches(rig), f'cache: independent, table: "{TWO_GROUPS}"')
+    # A limit that is reached: then a write waits for a flush.
+    run = Run(rig, servers_with_caches(rig), f'cache: independent, unflushed_limit: 64K, table: "{TWO_GROUPS}"')
     run.go("kill kill_both restart by_hand switch switch fail_path")
 
 
