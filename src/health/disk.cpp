@@ -14,7 +14,6 @@ void take_in(block::Geometry &disk, const block::Geometry &path) noexcept {
     disk.minimum_block = std::max(disk.minimum_block, path.minimum_block);
     disk.preferred_block = std::max({disk.preferred_block, path.preferred_block, disk.minimum_block});
     disk.maximum_payload = std::min(disk.maximum_payload, path.maximum_payload);
-    disk.read_only |= path.read_only;
     disk.rotational |= path.rotational;
 }
 
@@ -27,7 +26,7 @@ Disk disk_behind(std::span<const backend::Backend *const> paths, const Expected 
         return path->up() && is_same_size(path->geometry(), familiar);
     };
     Disk disk;
-    disk.geometry.read_only = expected.read_only;
+    bool writable = false;
     auto first = familiar.size != 0 ? std::ranges::find_if(paths, is_familiar) : paths.end();
     if (first == paths.end())
         first = std::ranges::find_if(paths, is_up);
@@ -40,8 +39,11 @@ Disk disk_behind(std::span<const backend::Backend *const> paths, const Expected 
         if (expected.size ? one.size < disk.geometry.size : one.size != disk.geometry.size)
             continue; // another disk: its blocks do not count
         disk.seen = true;
+        writable |= !one.read_only;
         take_in(disk.geometry, one);
     }
+    // One path that cannot be written to does not take that from the others: it is the one that is wrong.
+    disk.geometry.read_only = expected.read_only || (disk.seen && !writable);
     disk.geometry.size = whole_blocks(disk.geometry.size, disk.geometry.minimum_block);
     return disk;
 }

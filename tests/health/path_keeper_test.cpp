@@ -29,20 +29,33 @@ TEST_CASE("a path that came and went before the others answered is loaded failed
 TEST_CASE("the disk is what all paths agree on") {
     Rig rig;
     rig.a.disk = {.size = 1000000, .minimum_block = 512, .preferred_block = 4096, .maximum_payload = 1 << 20};
-    rig.b.disk = {.size = 1000000,
-                  .minimum_block = 1,
-                  .preferred_block = 8192,
-                  .maximum_payload = 2 << 20,
-                  .read_only = true};
+    rig.b.disk = {.size = 1000000, .minimum_block = 1, .preferred_block = 8192, .maximum_payload = 2 << 20};
     rig.both_up();
     REQUIRE(rig.known.size() == 1);
-    CHECK(rig.known[0] == block::Geometry{.size = 999936,
-                                          .minimum_block = 512,
-                                          .preferred_block = 8192,
-                                          .maximum_payload = 1 << 20,
-                                          .read_only = true});
+    CHECK(rig.known[0] ==
+          block::Geometry{
+              .size = 999936, .minimum_block = 512, .preferred_block = 8192, .maximum_payload = 1 << 20});
     CHECK(rig.map.geometry() == rig.known[0]);
     CHECK(rig.paths() == "AA");
+}
+
+TEST_CASE(
+    "a path that cannot be written to is refused where others can, and makes the disk read-only alone") {
+    Rig rig;
+    rig.a.disk.read_only = true;
+    SUBCASE("beside one that can") {
+        rig.both_up();
+        CHECK_FALSE(rig.map.geometry().read_only);
+        CHECK(rig.paths() == "FA");
+        REQUIRE(rig.bad_news.size() == 1);
+        CHECK(rig.bad_news[0].find("path A is not this disk and will not be used: it is read-only") == 0);
+    }
+    SUBCASE("beside another one") {
+        rig.b.disk.read_only = true;
+        rig.both_up();
+        CHECK(rig.map.geometry().read_only);
+        CHECK(rig.paths() == "AA");
+    }
 }
 
 TEST_CASE("without a stated size the first path of the table decides, whoever answers first") {
