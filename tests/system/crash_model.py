@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 
+from harness import wait_for
 from raw_nbd import FLUSH, READ, WRITE, Client
 
 TRIM, ZEROES, FUA, EIO = 4, 6, 1, 5
@@ -229,7 +230,9 @@ class Writer(threading.Thread):
         cookie, error = nbd.reply()
         done, *rest = self.under_way.pop(cookie)
         stable = done == self.flush_done or done == self.write_done and rest[-1]
-        if error == EIO and stable and self.reconnected and self.model.deaths() != self.deaths_before:
+        if error == EIO and stable and self.reconnected:
+            # Told when its silence is noticed; the fence comes after.
+            wait_for(lambda: self.model.deaths() != self.deaths_before, what="the death of a server that is told of")
             raise LossReported
         assert error == 0, f"{done.__name__}: error {error}"
         done(nbd, *rest)
