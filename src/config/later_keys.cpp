@@ -21,14 +21,9 @@ struct LaterKey {
 // The step that brings a key deletes its row here.
 constexpr LaterKey later_keys[] = {
     {"configuration", "metrics", text, ""},
-    {"iscsi", "initiator_name", text, ""},
-    {"path", "secret_file", text, ""},
-    {"path", "mutual_secret_file", text, ""},
-    {"path", "header_digest", text, ""},
     {"map", "wwid", text, ""},
     {"map", "reservation_key", text, ""},
 };
-constexpr std::string_view later_schemes[] = {"iscsi"};
 
 std::optional<base::KeyValue> read(Section &section, const LaterKey &row) {
     const auto end = std::ranges::find(row.choices, std::string_view());
@@ -61,10 +56,6 @@ void refuse_later_keys(Section &section, std::string_view section_name, const Re
         reading.problem(*section.find(row.name), "{}: not supported yet{}", row.name,
                         row.accepted.empty() ? "" : fmt::format(" (only '{}')", row.accepted));
     }
-}
-
-bool is_later_scheme(std::string_view scheme) noexcept {
-    return std::ranges::find(later_schemes, scheme) != std::end(later_schemes);
 }
 
 } // namespace config

@@ -10,7 +10,4 @@ namespace config {
 /// now) is left alone.
 void refuse_later_keys(Section &section, std::string_view section_name, const Reading &reading);
 
-/// Whether a later step will know this URI scheme.
-[[nodiscard]] bool is_later_scheme(std::string_view scheme) noexcept;
-
 } // namespace config

@@ -64,17 +64,16 @@ void read_default_export(Section &configuration, const Reading &reading, Config 
     config.default_export = *name;
 }
 
-/// Sections of later steps: refused by their keys.
-void read_later_sections(Section &configuration, const Reading &reading) {
-    for (const char *name : {"iscsi"}) {
-        const Node *node = configuration.find(name);
-        if (node == nullptr)
-            continue;
-        Section section(*node, name, reading);
-        refuse_later_keys(section, name, reading);
+/// What is the same for all iSCSI paths that do not say otherwise.
+base::KeyValues read_iscsi(Section &configuration, const Reading &reading) {
+    base::KeyValues defaults;
+    if (const Node *node = configuration.find("iscsi")) {
+        Section section(*node, "iscsi", reading);
+        if (const std::optional<std::string> name = section.text("initiator_name"))
+            defaults.set("initiator_name", *name);
         section.finish();
     }
-    refuse_later_keys(configuration, "configuration", reading);
+    return defaults;
 }
 
 void read_configuration(Section &configuration, const Environment &environment, const Reading &reading,
@@ -85,13 +84,14 @@ void read_configuration(Section &configuration, const Environment &environment, 
         read_tls(*node, reading, config.tls);
     if (const Node *node = configuration.find("limits"))
         read_limits(*node, reading, config.limits);
+    const base::KeyValues path_defaults = read_iscsi(configuration, reading);
     if (const Node *node = configuration.find("paths"))
-        config.paths = read_paths(*node, environment, reading);
+        config.paths = read_paths(*node, environment, path_defaults, reading);
     if (const Node *node = configuration.find("multipaths"))
         read_maps(*node, environment, reading, config);
     read_default_export(configuration, reading, config);
     check_tls(reading, config);
-    read_later_sections(configuration, reading);
+    refuse_later_keys(configuration, "configuration", reading);
     configuration.finish();
 }
 

@@ -2,7 +2,6 @@
 #include "config/path_section.hpp"
 
 #include "base/text.hpp"
-#include "config/later_keys.hpp"
 
 #include <algorithm>
 
@@ -32,12 +31,8 @@ const PathType *find_type(const std::string &uri, const Node &node, const Enviro
     for (const PathType &type : environment.path_types)
         if (std::ranges::find(type.schemes, scheme) != type.schemes.end())
             return &type;
-    if (is_later_scheme(scheme))
-        reading.problem(node, "paths of scheme '{}' are not supported yet (known schemes: {})", scheme,
-                        scheme_list(environment));
-    else
-        reading.problem(node, "unknown URI scheme '{}' (known schemes: {})", shown(scheme),
-                        scheme_list(environment));
+    reading.problem(node, "unknown URI scheme '{}' (known schemes: {})", shown(scheme),
+                    scheme_list(environment));
     return nullptr;
 }
 
@@ -57,10 +52,12 @@ const PathType *read_uri(const Node &node, const std::string &uri, Path &path, c
     return type;
 }
 
-void read_keys(Section *section, const PathType &type, Path &path) {
+void read_keys(Section *section, const PathType &type, const base::KeyValues &defaults, Path &path) {
     for (const base::Key &key : type.keys) {
         std::optional<base::KeyValue> value =
             section != nullptr ? section->value(key.name, key.kind) : std::nullopt;
+        if (!value && key.kind == base::KeyKind::text && defaults.has(key.name))
+            value = defaults.get<std::string>(key.name);
         if (!value && !key.default_text.empty())
             value = base::parse_value(key.kind, key.default_text);
         if (value)
@@ -101,7 +98,8 @@ void read_injected(Section &section, Path &path, const Environment &environment,
                         environment.most_injected);
 }
 
-void read_section(const Node &node, Path &path, const Environment &environment, const Reading &reading) {
+void read_section(const Node &node, Path &path, const Environment &environment,
+                  const base::KeyValues &defaults, const Reading &reading) {
     Section section(node, fmt::format("path '{}'", shown(path.name)), reading);
     const Node *uri_node = section.find("uri");
     if (uri_node == nullptr) {
@@ -114,26 +112,28 @@ void read_section(const Node &node, Path &path, const Environment &environment, 
     // Without a type nobody knows which keys are right.
     if (type == nullptr)
         return;
-    read_keys(&section, *type, path);
+    read_keys(&section, *type, defaults, path);
     read_injected(section, path, environment, reading);
     check_values(node, *type, path, reading);
-    refuse_later_keys(section, "path", reading);
     section.finish();
 }
 
-Path read_path(const Node::Entry &entry, const Environment &environment, const Reading &reading) {
+Path read_path(const Node::Entry &entry, const Environment &environment, const base::KeyValues &defaults,
+               const Reading &reading) {
     const auto &[name, value] = entry;
     Path path;
     path.where = reading.where(*name);
     path.name = name->text;
     check_name(*name, "path", reading);
     if (value->kind == Node::Kind::mapping)
-        read_section(*value, path, environment, reading);
+        read_section(*value, path, environment, defaults, reading);
     else if (value->kind != Node::Kind::scalar)
         reading.problem(*value, "path '{}' needs a URI (example: {}: file:///srv/disk.img)", shown(path.name),
                         shown(path.name));
-    else if (const PathType *type = read_uri(*value, value->text, path, environment, reading))
-        read_keys(nullptr, *type, path);
+    else if (const PathType *type = read_uri(*value, value->text, path, environment, reading)) {
+        read_keys(nullptr, *type, defaults, path);
+        check_values(*value, *type, path, reading);
+    }
     return path;
 }
 
@@ -145,10 +145,11 @@ void check_name(const Node &name, std::string_view kind, const Reading &reading)
         reading.problem(name, "'{}' is not a {} name: {}", shown(name.text), kind, problem);
 }
 
-std::vector<Path> read_paths(const Node &node, const Environment &environment, const Reading &reading) {
+std::vector<Path> read_paths(const Node &node, const Environment &environment,
+                             const base::KeyValues &defaults, const Reading &reading) {
     std::vector<Path> paths;
     for (const Node::Entry &entry : unique_entries(node, "paths", reading))
-        paths.push_back(read_path(entry, environment, reading));
+        paths.push_back(read_path(entry, environment, defaults, reading));
     return paths;
 }
 

@@ -6,8 +6,10 @@
 
 namespace config {
 
-/// Reads `paths`. A path with a problem is kept by its name, so that tables which name it are not wrong too.
-std::vector<Path> read_paths(const Node &node, const Environment &environment, const Reading &reading);
+/// Reads `paths`; `defaults`: texts that the configuration states for all paths that know such a key. A path
+/// with a problem is kept by its name, so that tables which name it are not wrong too.
+std::vector<Path> read_paths(const Node &node, const Environment &environment,
+                             const base::KeyValues &defaults, const Reading &reading);
 
 /// Reports what is no name of a path or a map; `kind` is "path" or "map".
 void check_name(const Node &name, std::string_view kind, const Reading &reading);

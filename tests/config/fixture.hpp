@@ -18,6 +18,9 @@ inline constexpr base::Key nbd_keys[] = {
     {"note", base::KeyKind::text, "", ""},
 };
 
+inline constexpr std::string_view iscsi_schemes[] = {"iscsi"};
+inline constexpr base::Key iscsi_keys[] = {{"initiator_name", base::KeyKind::text, "", ""}};
+
 /// Stands in for the core: looks up every word that could be one of the tests' paths.
 inline void check_table(const config::TableCheck &check) {
     const auto words = base::split_words(check.map.table);
@@ -39,8 +42,14 @@ inline config::Environment environment() {
         if (values.get<std::uint64_t>("max_requests") == 0)
             throw base::Error(EINVAL, "max_requests: 0 is too small");
     };
+    const auto check_name = [](const base::KeyValues &values) {
+        if (values.has("initiator_name") && values.get<std::string>("initiator_name") == "wrong")
+            throw base::Error(EINVAL, "initiator_name: this name is wrong");
+    };
     config::Environment made;
-    made.path_types = {{file_schemes, {}, check_uri}, {nbd_schemes, nbd_keys, check_uri, check_values}};
+    made.path_types = {{file_schemes, {}, check_uri},
+                       {nbd_schemes, nbd_keys, check_uri, check_values},
+                       {iscsi_schemes, iscsi_keys, check_uri, check_name}};
     made.selectors = {"round-robin", "service-time"};
     made.check_table = check_table;
     made.check_inject = [](std::string_view rule) {

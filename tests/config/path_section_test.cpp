@@ -69,16 +69,10 @@ TEST_CASE("a URI is checked by its type") {
 
 TEST_CASE("an unknown scheme is reported with the known ones") {
     CHECK(errors_of("  a: http://h/x\n  b: /srv/disk\n") ==
-          Lines{"t.yaml:3:6: unknown URI scheme 'http' (known schemes: file, nbd, nbd+unix)",
+          Lines{"t.yaml:3:6: unknown URI scheme 'http' (known schemes: file, nbd, nbd+unix, iscsi)",
                 "t.yaml:4:6: not a URI, it has no scheme (example: file:///srv/disk.img; known schemes: "
                 "file, nbd, "
-                "nbd+unix)"});
-}
-
-TEST_CASE("a scheme of a later step is not supported yet") {
-    CHECK(errors_of("  a: iscsi://user%secret@h/t/0\n") ==
-          Lines{"t.yaml:3:6: paths of scheme 'iscsi' are not supported yet (known schemes: file, nbd, "
-                "nbd+unix)"});
+                "nbd+unix, iscsi)"});
 }
 
 TEST_CASE("a path without a URI is reported") {
@@ -106,9 +100,18 @@ TEST_CASE("a path name is there once") {
           Lines{"t.yaml:4:3: paths: duplicate 'a' (first in line 3)"});
 }
 
-TEST_CASE("a path key of a later step is refused") {
-    CHECK(errors_of("  a: {uri: \"nbd://h\", header_digest: crc32c}\n") ==
-          Lines{"t.yaml:3:38: header_digest: not supported yet"});
+TEST_CASE("what the section iscsi states is the default of the paths that know it") {
+    const config::Config config = parse(with_listen(
+        "iscsi: {initiator_name: iqn.x}\n"
+        "paths: {a: \"iscsi://h\", b: {uri: \"iscsi://h\", initiator_name: iqn.y}, c: \"nbd://h\"}\n"));
+    CHECK(config.paths.at(0).values.get<std::string>("initiator_name") == "iqn.x");
+    CHECK(config.paths.at(1).values.get<std::string>("initiator_name") == "iqn.y");
+    CHECK_FALSE(config.paths.at(2).values.has("initiator_name"));
+}
+
+TEST_CASE("a default that a path does not take is reported there") {
+    CHECK(errors(with_listen("iscsi: {initiator_name: wrong}\npaths: {a: \"iscsi://h\"}\n")) ==
+          Lines{"t.yaml:3:12: path 'a': initiator_name: this name is wrong"});
 }
 
 TEST_CASE("a table that names a path with a wrong URI is not wrong too") {

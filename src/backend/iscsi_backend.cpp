@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "backend/iscsi_backend.hpp"
+
+#include "backend/iscsi_login.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "io/worker.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <random>
+#include <utility>
+
+namespace backend {
+
+namespace {
+
+using block::Request;
+using block::Status;
+using std::chrono::milliseconds;
+
+constexpr milliseconds first_delay{50};
+constexpr std::chrono::seconds proof_of_life{3};
+constexpr std::uint8_t unit_attention = 6;
+
+} // namespace
+
+IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
+    : worker_(worker)
+    , name_(settings.name)
+    , uri_(parse_iscsi_uri(settings.uri))
+    , values_(settings.values)
+    , io_timeout_(settings.values.get<milliseconds>("io_timeout"))
+    , stall_timeout_(settings.values.get<milliseconds>("stall_timeout"))
+    , connect_timeout_(settings.values.get<milliseconds>("connect_timeout"))
+    , longest_delay_(std::max(settings.values.get<milliseconds>("reconnect_delay"), first_delay))
+    , max_requests_(settings.values.get<std::uint64_t>("max_requests"))
+    , delay_(first_delay)
+    , completions_(worker)
+    , report_closed_(base::Delegate<>::to<&IscsiBackend::report_closed>(*this))
+    , retry_(worker, base::Delegate<>::to<&IscsiBackend::dial>(*this))
+    , attempt_(worker, base::Delegate<>::to<&IscsiBackend::attempt_expired>(*this))
+    , deadline_(worker, base::Delegate<>::to<&IscsiBackend::overdue>(*this))
+    , session_(worker, *this)
+    , pulse_(worker, session_,
+             {stall_timeout_,
+              settings.checks_idle ? settings.values.get<milliseconds>("idle_check") : milliseconds(0)},
+             base::Delegate<>::to<&IscsiBackend::silent>(*this))
+    , resolver_(worker, uri_.host, uri_.port, base::Delegate<>::to<&IscsiBackend::resolved>(*this)) {
+    // Kept from session to session, so that a target ends the old one when the new one begins; no other
+    // path's, whoever else on this machine goes to the same target with the same name.
+    std::random_device random;
+    login_.session_id = random() & 0xffffff;
+    login_.session_qualifier = static_cast<std::uint16_t>(random() & 0xffff);
+}
+
+IscsiBackend::~IscsiBackend() {
+    assert(observer_ == nullptr && in_flight() == 0 && "closed and drained first");
+}
+
+void IscsiBackend::open(Observer &observer) {
+    observer_ = &observer;
+    retry_.start_in({}); // not now: what fails at once is told from the loop
+}
+
+void IscsiBackend::close(base::Delegate<> closed) noexcept {
+    observer_ = nullptr;
+    closed_ = closed;
+    if (up_)
+        go_down();
+    retry_.cancel();
+    attempt_.cancel();
+    resolver_.cancel();
+    session_.stop();
+    worker_.post(report_closed_);
+}
+
+void IscsiBackend::report_closed() noexcept {
+    if (completions_.empty())
+        closed_(); // we may be gone now
+    else
+        worker_.post(report_closed_);
+}
+
+// Connecting
+
+void IscsiBackend::dial() noexcept {
+    try {
+        IscsiLogin login = make_iscsi_login(uri_, values_);
+        login.session_id = login_.session_id;
+        login.session_qualifier = login_.session_qualifier;
+        login_ = std::move(login);
+    } catch (const std::exception &error) {
+        give_up_attempt(error.what());
+        return;
+    }
+    attempt_.start_in(connect_timeout_);
+    next_portal_ = 0;
+    resolver_.resolve();
+}
+
+void IscsiBackend::resolved() noexcept {
+    if (resolver_.portals().empty())
+        give_up_attempt(fmt::format("cannot resolve '{}': {}", uri_.host, resolver_.error()));
+    else
+        try_portal();
+}
+
+void IscsiBackend::try_portal() noexcept {
+    const std::vector<std::string> &portals = resolver_.portals();
+    // Evenly, so that a silent address does not keep the others from their try.
+    attempt_.start_in(connect_timeout_ / static_cast<milliseconds::rep>(portals.size()));
+    session_.start(portals[next_portal_++], login_);
+}
+
+void IscsiBackend::attempt_expired() noexcept {
+    attempt_failed(fmt::format("no session after {} ms", connect_timeout_.count()));
+}
+
+void IscsiBackend::attempt_failed(std::string_view why) noexcept {
+    const std::string reason = fmt::format("{}: {}", uri_.portal(), why);
+    session_.stop();
+    if (next_portal_ != 0 && next_portal_ < resolver_.portals().size()) {
+        base::log::debug("path {}: {}", name_, reason);
+        try_portal();
+    } else {
+        give_up_attempt(reason);
+    }
+}
+
+void IscsiBackend::give_up_attempt(std::string_view why) noexcept {
+    const std::string reason(why);
+    attempt_.cancel();
+    resolver_.cancel();
+    base::log::debug("path {}: {}", name_, reason);
+    try_later();
+    report_down(reason);
+}
+
+void IscsiBackend::try_later() noexcept {
+    retry_.start_in(delay_);
+    delay_ = std::min(delay_ * 2, longest_delay_);
+}
+
+void IscsiBackend::report_down(std::string_view why) noexcept {
+    if (std::exchange(told_down_, true) || observer_ == nullptr)
+        return;
+    observer_->path_down(*this, why);
+}
+
+void IscsiBackend::logged_in() noexcept { reader_.begin(session_); }
+
+void IscsiBackend::unit_answered(const IscsiSession::Answer &answer) noexcept {
+    switch (reader_.answered(session_, answer)) {
+    case IscsiUnitReader::Progress::asking:
+        break;
+    case IscsiUnitReader::Progress::done:
+        come_up();
+        break;
+    case IscsiUnitReader::Progress::failed:
+        attempt_failed(fmt::format("{} unit {}: {}", uri_.target, uri_.lun, reader_.why()));
+        break;
+    }
+}
+
+void IscsiBackend::come_up() noexcept {
+    attempt_.cancel();
+    unit_ = reader_.unit();
+    identity_ = unit_.identity();
+    up_ = true;
+    told_down_ = served_ = false;
+    changed_ = {};
+    up_since_ = worker_.now();
+    pulse_.start();
+    observer_->path_up(*this);
+}
+
+void IscsiBackend::lost(std::string_view why) noexcept {
+    if (!up_) {
+        attempt_failed(why);
+        return;
+    }
+    const std::string reason(why);
+    go_down();
+    try_later();
+    report_down(reason);
+}
+
+void IscsiBackend::go_down() noexcept {
+    up_ = false;
+    ++generation_;
+    // A target that takes us and drops us at once must not be hammered; one that worked is tried again soon.
+    if (served_ || worker_.now() - up_since_ >= proof_of_life)
+        delay_ = first_delay;
+    pulse_.stop();
+    session_.stop();
+    fail_everything();
+}
+
+// Requests
+
+void IscsiBackend::submit(Request &request) noexcept {
+    if (!up_) {
+        completions_.add(request, Status::path_lost());
+        return;
+    }
+    IscsiJob &job = jobs_.make(request, worker_.now() + io_timeout_);
+    request.device_word = reinterpret_cast<std::uintptr_t>(&job);
+    accepted_.push_back(request);
+    ++accepted_count_;
+    if (!deadline_.active())
+        deadline_.start_at(job.deadline());
+    waiting_.push_back(job);
+    send_waiting();
+    pulse_.watch();
+}
+
+void IscsiBackend::send_waiting() noexcept {
+    while (changed_.empty() && on_wire_ < max_requests_ && !waiting_.empty()) {
+        IscsiJob &job = waiting_.pop_front();
+        ++on_wire_;
+        if (const std::optional<Status> status = job.begin(session_, unit_))
+            finish(job, *status);
+    }
+}
+
+void IscsiBackend::answered(IscsiSession::Command &command, const IscsiSession::Answer &answer) noexcept {
+    if (&command == &reader_) {
+        unit_answered(answer);
+        return;
+    }
+    if (&command == &pulse_) {
+        look_for_change(answer.result, block::classify_scsi(answer.result, block::Operation::read));
+        return;
+    }
+    served_ = true;
+    auto &job = static_cast<IscsiJob &>(command);
+    const auto patience = std::chrono::duration_cast<std::chrono::seconds>(io_timeout_);
+    const block::ScsiOutcome outcome = block::classify_scsi(answer.result, job.sent(), {.io = patience});
+    if (const std::optional<Status> status = job.proceed(session_, unit_, outcome, answer.moved))
+        finish(job, *status);
+    look_for_change(answer.result, outcome);
+    if (up_)
+        send_waiting();
+}
+
+/// The unit may be another one now, or another size: a new session asks again what it is.
+void IscsiBackend::look_for_change(const block::ScsiResult &result,
+                                   const block::ScsiOutcome &outcome) noexcept {
+    if (outcome.disconnected)
+        changed_ = "the target has no such unit any more";
+    else if (outcome.reread_capacity)
+        changed_ = "the unit's size has changed";
+    else if (result.has_sense && result.key == unit_attention && result.asc == 0x3f)
+        changed_ = "the target's units have changed";
+    if (!changed_.empty() && on_wire_ == 0)
+        lost(changed_);
+}
+
+void IscsiBackend::finish(IscsiJob &job, Status status) noexcept {
+    Request &request = job.request();
+    jobs_.end(job);
+    --on_wire_;
+    request.unlink();
+    --accepted_count_;
+    completions_.add(request, status);
+}
+
+void IscsiBackend::fail_everything() noexcept {
+    deadline_.cancel();
+    while (!accepted_.empty()) {
+        Request &request = accepted_.pop_front();
+        IscsiJob &job = job_of(request);
+        const bool was_sent = !job.linked();
+        if (!was_sent)
+            job.unlink(); // from waiting_
+        const int error = job.deadline() <= worker_.now() ? ETIMEDOUT : ENOTCONN;
+        jobs_.end(job);
+        if (was_sent && request.changes_data())
+            completions_.add(request, Status{block::Outcome::path_in_doubt, error});
+        else
+            completions_.add(request, Status::path_lost(error));
+    }
+    accepted_count_ = 0;
+    on_wire_ = 0;
+}
+
+void IscsiBackend::silent() noexcept {
+    if (up_)
+        lost(fmt::format("no sign of life for {} ms", stall_timeout_.count()));
+}
+
+void IscsiBackend::overdue() noexcept {
+    // Perhaps it was us who stood still: what lies in the socket was answered in time.
+    session_.take_answers();
+    if (!up_ || accepted_.empty())
+        return; // the next request starts the alarm again
+    const base::TimePoint deadline = job_of(accepted_.front()).deadline();
+    if (deadline > worker_.now())
+        deadline_.start_at(deadline);
+    else
+        lost(fmt::format("no answer for {} ms", io_timeout_.count()));
+}
+
+} // namespace backend

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "backend/backend.hpp"
+#include "backend/iscsi_job.hpp"
+#include "backend/iscsi_pulse.hpp"
+#include "backend/iscsi_resolver.hpp"
+#include "backend/iscsi_session.hpp"
+#include "backend/iscsi_unit_reader.hpp"
+#include "backend/iscsi_uri.hpp"
+#include "base/object_pool.hpp"
+#include "block/completion_queue.hpp"
+
+namespace backend {
+
+/// A unit of an iSCSI target: one session at a time, made again when it is lost. What was sent and not
+/// answered comes back in doubt (design D3): the target may have it still.
+class IscsiBackend final : public Backend, private IscsiSession::Owner {
+public:
+    IscsiBackend(io::Worker &worker, const Settings &settings);
+    ~IscsiBackend() override;
+
+    void open(Observer &observer) override;
+    void close(base::Delegate<> closed) noexcept override;
+    void submit(block::Request &request) noexcept override;
+    [[nodiscard]] bool up() const noexcept override { return up_; }
+    [[nodiscard]] std::size_t in_flight() const noexcept override {
+        return accepted_count_ + completions_.size();
+    }
+    [[nodiscard]] const block::Geometry &geometry() const noexcept override { return unit_.geometry; }
+    [[nodiscard]] std::string_view identity() const noexcept override { return identity_; }
+    [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
+
+private:
+    void dial() noexcept;
+    void resolved() noexcept;
+    void try_portal() noexcept;
+    void attempt_failed(std::string_view why) noexcept;
+    void attempt_expired() noexcept;
+    void give_up_attempt(std::string_view why) noexcept;
+    void try_later() noexcept;
+    void report_down(std::string_view why) noexcept;
+
+    void logged_in() noexcept override;
+    void answered(IscsiSession::Command &command, const IscsiSession::Answer &answer) noexcept override;
+    void lost(std::string_view why) noexcept override;
+
+    void unit_answered(const IscsiSession::Answer &answer) noexcept;
+    void come_up() noexcept;
+    void look_for_change(const block::ScsiResult &result, const block::ScsiOutcome &outcome) noexcept;
+    void send_waiting() noexcept;
+    void finish(IscsiJob &job, block::Status status) noexcept;
+    void go_down() noexcept;
+    void fail_everything() noexcept;
+    void silent() noexcept;
+    void overdue() noexcept;
+    void report_closed() noexcept;
+    static IscsiJob &job_of(const block::Request &request) noexcept {
+        return *reinterpret_cast<IscsiJob *>(request.device_word);
+    }
+
+    io::Worker &worker_;
+    const std::string name_;
+    const IscsiUri uri_;
+    const base::KeyValues values_;
+    const std::chrono::milliseconds io_timeout_;
+    const std::chrono::milliseconds stall_timeout_;
+    const std::chrono::milliseconds connect_timeout_;
+    const std::chrono::milliseconds longest_delay_;
+    const std::size_t max_requests_;
+    IscsiLogin login_;
+
+    Observer *observer_ = nullptr; ///< nullptr before open() and after close()
+    base::Delegate<> closed_;
+    bool up_ = false;
+    bool told_down_ = false;
+    bool served_ = false;      ///< the present session answered a request
+    std::string_view changed_; ///< why the session ends as soon as nothing is under way; empty: it goes on
+    base::TimePoint up_since_{};
+    std::chrono::milliseconds delay_;
+    std::uint64_t generation_ = 0;
+    ScsiUnit unit_;
+    std::string identity_;
+
+    base::List<block::Request> accepted_; ///< not done, in order of submission: the deadlines' order
+    std::size_t accepted_count_ = 0;
+    base::List<IscsiJob> waiting_; ///< those of them that are not sent yet
+    std::size_t on_wire_ = 0;
+    base::ObjectPool<IscsiJob> jobs_;
+    block::CompletionQueue completions_;
+    base::Task report_closed_;
+    base::Timer retry_;
+    base::Timer attempt_;
+    base::Timer deadline_;
+    IscsiUnitReader reader_;
+    IscsiSession session_;
+    IscsiPulse pulse_;
+    IscsiResolver resolver_;
+    std::size_t next_portal_ = 0;
+};
+
+} // namespace backend

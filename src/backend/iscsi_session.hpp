@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "backend/scsi_command.hpp"
+#include "base/list.hpp"
+#include "base/scheduler.hpp"
+#include "block/scsi_status.hpp"
+#include "io/fd_watch.hpp"
+
+#include <iscsi/iscsi.h>
+#include <iscsi/scsi-lowlevel.h>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace backend {
+
+/// With whom and as whom a session is made.
+struct IscsiLogin {
+    std::string initiator;
+    std::string target;
+    int lun = 0;
+    std::string user; ///< CHAP; empty: none
+    std::string secret;
+    std::string target_user; ///< mutual CHAP; empty: none
+    std::string target_secret;
+    bool header_digest = false;
+    /// Which of our sessions it is: who logs in again with the same one takes the place of the old session.
+    std::uint32_t session_id = 0;
+    std::uint16_t session_qualifier = 0;
+};
+
+/// One session after another with one target, through libiscsi: login, commands to one unit, answers, the
+/// end. Everything odd about libiscsi in an event loop is in here. On the worker only.
+class IscsiSession {
+public:
+    struct Answer {
+        block::ScsiResult result;
+        std::uint32_t moved = 0; ///< bytes of data that really came or were taken
+    };
+    /// A command under way. Whoever issues it keeps it until it is answered or the session is stopped.
+    class Command : public base::ListHook {
+        friend IscsiSession;
+        IscsiSession *session_ = nullptr;
+        scsi_task *task_ = nullptr;
+        scsi_iovec data_{};
+        Answer answer_;
+    };
+    /// Never called from inside start(), issue(), ping() or stop(), nor by libiscsi. May call any of them.
+    class Owner {
+    public:
+        virtual void logged_in() noexcept = 0;
+        virtual void answered(Command &command, const Answer &answer) noexcept = 0;
+        /// Broken, refused or ended by the target: what is under way will not be answered. The owner stops
+        /// it.
+        virtual void lost(std::string_view why) noexcept = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    IscsiSession(io::Worker &worker, Owner &owner) noexcept;
+    IscsiSession(const IscsiSession &) = delete;
+    IscsiSession &operator=(const IscsiSession &) = delete;
+    ~IscsiSession();
+
+    /// `portal`: a numeric address and port.
+    void start(const std::string &portal, const IscsiLogin &login);
+    /// Ends the session, politely when nothing is under way; nothing more is heard of it, and what is under
+    /// way is forgotten here. Its data is not touched any more.
+    void stop() noexcept;
+
+    /// Queues the command; it is sent at the end of the turn, with all of it.
+    void issue(Command &command, const ScsiCommand &what) noexcept;
+    /// Asks the target for a sign of life: heard() tells.
+    void ping() noexcept;
+    /// Takes the answers that lie in the socket now and hands them out.
+    void take_answers() noexcept;
+
+    /// Whether commands are under way.
+    [[nodiscard]] bool busy() const noexcept { return under_way_ != 0; }
+    /// When bytes last came or went, or commands began to be under way.
+    [[nodiscard]] base::TimePoint heard() const noexcept { return heard_; }
+
+private:
+    static void on_connected(iscsi_context *, int status, void *, void *session) noexcept;
+    static void on_logged_in(iscsi_context *, int status, void *, void *session) noexcept;
+    static void on_pong(iscsi_context *, int status, void *, void *session) noexcept;
+    static void on_answer(iscsi_context *, int status, void *, void *command) noexcept;
+    static void on_logged_out(iscsi_context *, int status, void *, void *session) noexcept;
+    static Answer read_answer(int status, const scsi_task &task) noexcept;
+    void configure(const IscsiLogin &login) noexcept;
+    void readable() noexcept;
+    void writable() noexcept;
+    void flush() noexcept;
+    void service(int events) noexcept;
+    void settle() noexcept;
+    void release_early() noexcept;
+    void deliver() noexcept;
+    void break_off() noexcept;
+    [[nodiscard]] bool usable() const noexcept { return context_ != nullptr && !broken_; }
+
+    enum class Stage : std::uint8_t { connecting, connected, logging_in, logged_in, ready };
+
+    io::Worker &worker_;
+    Owner &owner_;
+    iscsi_context *context_ = nullptr;
+    io::FdWatch watch_;
+    int fd_ = -1; ///< libiscsi's own
+    int lun_ = 0;
+    base::Task settle_;
+    base::Task flush_;
+    base::List<Command> answered_;
+    base::List<Command> early_;          ///< refused writes, of whose data something may still be queued
+    std::vector<scsi_task *> cancelled_; ///< to be freed after the context only
+    Stage stage_ = Stage::connecting;
+    bool broken_ = false;
+    bool stopping_ = false;
+    std::size_t under_way_ = 0;
+    base::TimePoint heard_{};
+    std::string error_;
+};
+
+} // namespace backend

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "backend/scsi_command.hpp"
+
+#include "wire/big_endian.hpp"
+
+#include <cstring>
+
+namespace backend::scsi {
+
+namespace {
+
+constexpr std::byte operator""_b(unsigned long long value) { return static_cast<std::byte>(value); }
+constexpr std::byte fua_bit = 0x08_b;   // of READ and WRITE
+constexpr std::byte unmap_bit = 0x08_b; // of WRITE SAME
+
+ScsiCommand make(std::byte operation, std::uint8_t size, ScsiCommand::Data direction, std::byte *data,
+                 std::uint32_t length) noexcept {
+    ScsiCommand command;
+    command.block[0] = operation;
+    command.block_size = size;
+    command.direction = direction;
+    command.data = data;
+    command.length = length;
+    return command;
+}
+
+/// The form of all 16-byte commands on a range.
+ScsiCommand on_range(std::byte operation, std::byte flags, ScsiRange range, ScsiCommand::Data direction,
+                     std::byte *data, std::uint32_t length) noexcept {
+    ScsiCommand command = make(operation, 16, direction, data, length);
+    command.block[1] = flags;
+    wire::store(wire::store(&command.block[2], range.first), range.count);
+    return command;
+}
+
+} // namespace
+
+ScsiCommand inquiry(bool vital, std::uint8_t page, std::byte *data, std::uint16_t length) noexcept {
+    ScsiCommand command = make(0x12_b, 6, ScsiCommand::Data::in, data, length);
+    command.block[1] = vital ? 1_b : 0_b;
+    command.block[2] = static_cast<std::byte>(page);
+    wire::store(&command.block[3], length);
+    return command;
+}
+
+ScsiCommand test_unit_ready() noexcept { return make(0x00_b, 6, ScsiCommand::Data::none, nullptr, 0); }
+
+ScsiCommand read_capacity16(std::byte *data, std::uint32_t length) noexcept {
+    ScsiCommand command = make(0x9e_b, 16, ScsiCommand::Data::in, data, length);
+    command.block[1] = 0x10_b; // the service action
+    wire::store(&command.block[10], length);
+    return command;
+}
+
+ScsiCommand mode_sense6(std::uint8_t page, std::byte *data, std::uint8_t length) noexcept {
+    ScsiCommand command = make(0x1a_b, 6, ScsiCommand::Data::in, data, length);
+    command.block[1] = 0x08_b; // no block descriptors
+    command.block[2] = static_cast<std::byte>(page);
+    command.block[4] = static_cast<std::byte>(length);
+    return command;
+}
+
+ScsiCommand read16(ScsiRange range, std::byte *data, std::uint32_t length) noexcept {
+    return on_range(0x88_b, 0_b, range, ScsiCommand::Data::in, data, length);
+}
+
+ScsiCommand write16(ScsiRange range, bool fua, std::byte *data, std::uint32_t length) noexcept {
+    return on_range(0x8a_b, fua ? fua_bit : 0_b, range, ScsiCommand::Data::out, data, length);
+}
+
+ScsiCommand write_same16(ScsiRange range, bool unmap, std::byte *data, std::uint32_t length) noexcept {
+    return on_range(0x93_b, unmap ? unmap_bit : 0_b, range, ScsiCommand::Data::out, data, length);
+}
+
+ScsiCommand synchronize_cache16() noexcept {
+    return on_range(0x91_b, 0_b, {0, 0}, ScsiCommand::Data::none, nullptr, 0);
+}
+
+ScsiCommand unmap(ScsiRange range, std::byte *parameters) noexcept {
+    constexpr std::uint16_t length = unmap_length;
+    constexpr std::uint16_t one_descriptor = 16;
+    std::memset(parameters, 0, length);
+    wire::store(parameters, static_cast<std::uint16_t>(length - 2));
+    wire::store(parameters + 2, one_descriptor);
+    wire::store(wire::store(parameters + 8, range.first), range.count);
+    ScsiCommand command = make(0x42_b, 10, ScsiCommand::Data::out, parameters, length);
+    wire::store(&command.block[7], length);
+    return command;
+}
+
+} // namespace backend::scsi

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "block/device.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace backend {
+
+/// What a logical unit says of itself. The take_… functions read one answer each, as much of it as came; what
+/// a short one lacks stays as it is.
+class ScsiUnit {
+public:
+    using Bytes = std::span<const std::byte>;
+
+    /// Of the standard inquiry data; empty: it is a disk, else why it is of no use.
+    [[nodiscard]] static std::string problem(Bytes inquiry);
+    /// READ CAPACITY(16). Empty, or why the unit is of no use.
+    [[nodiscard]] std::string take_capacity(Bytes data);
+    void take_identification(Bytes page) noexcept;  ///< vital page 83h
+    void take_serial(Bytes page) noexcept;          ///< vital page 80h
+    void take_limits(Bytes page) noexcept;          ///< vital page B0h
+    void take_characteristics(Bytes page) noexcept; ///< vital page B1h
+    void take_provisioning(Bytes page) noexcept;    ///< vital page B2h
+    void take_caching(Bytes mode) noexcept;         ///< MODE SENSE(6), page 8, without block descriptors
+
+    block::Geometry geometry{};
+    std::string name;   ///< "naa.…", "eui.…" or "t10.…"; empty: it says none
+    std::string serial; ///< empty: it says none
+    /// Both, as one text; empty: it says neither.
+    [[nodiscard]] std::string identity() const;
+    bool volatile_cache = true;
+    bool fua = false;
+    bool unmap = false;
+    bool write_same = true; ///< nothing says so before it is tried
+    bool same_unmaps = false;
+    // In blocks, of one command.
+    std::uint32_t most_moved = 0;
+    std::uint32_t most_unmapped = 0;
+    std::uint32_t most_same = 0;
+};
+
+} // namespace backend

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A tgtd of the test's own: portals on loopback, one disk with a file behind it."""
+import os
+import signal
+
+from harness import free_port, wait_for
+
+TARGET = "iqn.2026-01.org.example:disk"
+LUN = 1  # tgt's own unit 0 is a controller
+
+
+class Target:
+    """`portals`: how many; each leads to the same unit."""
+
+    def __init__(self, rig, portals=2, size=64 << 20, name="tgt"):
+        self.rig = rig
+        self.name = name
+        self.disk = rig.disk(name + ".disk", size)
+        self.ports = [free_port() for _ in range(portals)]
+        # Without a socket of its own it would meet the host's; its path must be short.
+        self.environment = dict(os.environ, TGT_IPC_SOCKET=str(rig.path("ipc." + name)))
+        self.server = None
+        self.start()
+
+    def start(self):
+        portals = ",".join(f"portal=127.0.0.1:{port}" for port in self.ports)
+        self.server = self.rig.start(self.name, "tgtd", "-f", "-C", "1", "--iscsi", portals, env=self.environment)
+        wait_for(lambda: not self.server.alive() or self.adm("sys", "show", check=False).returncode == 0, what="tgtd")
+        assert self.server.alive(), self.server.output()
+        self.adm("target", "new", "--tid", 1, "--targetname", TARGET)
+        self.add_unit()
+        self.adm("target", "bind", "--tid", 1, "--initiator-address", "ALL")
+
+    def add_unit(self, disk=None, serial="S1"):
+        self.adm("logicalunit", "new", "--tid", 1, "--lun", LUN, "--backing-store", disk or self.disk)
+        self.update(f"scsi_sn={serial},scsi_id=ID{serial},thin_provisioning=1")
+
+    def remove_unit(self):
+        self.adm("logicalunit", "delete", "--tid", 1, "--lun", LUN)
+
+    def update(self, parameters):
+        self.adm("logicalunit", "update", "--tid", 1, "--lun", LUN, "--params", parameters)
+
+    def adm(self, mode, operation, *words, check=True):
+        return self.rig.run("tgtadm", "-C", 1, "--lld", "iscsi", "--mode", mode, "--op", operation, *words,
+                            env=self.environment, check=check)
+
+    def account(self, user, secret, *words):
+        self.adm("account", "new", "--user", user, "--password", secret)
+        self.adm("account", "bind", "--tid", 1, "--user", user, *words)
+
+    def uri(self, portal=0, user="", target=TARGET, lun=LUN):
+        return f"iscsi://{user}127.0.0.1:{self.ports[portal]}/{target}/{lun}"
+
+    def kill(self):
+        self.server.kill()
+
+    def stop(self):
+        self.server.signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.server.signal(signal.SIGCONT)

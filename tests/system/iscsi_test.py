@@ -1,0 +1,280 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Paths to a real iSCSI target: data, two portals of one unit, a target that is killed, stopped or changed, CHAP, and
+what is told where something is wrong.
+"""
+import os
+import threading
+
+from harness import NBDMPATHD, main, require, wait_for
+from iscsi_target import TARGET, Target
+from raw_nbd import FLUSH, Client
+
+require("tgtd", "tgtadm", "qemu-io", "qemu-img")
+
+MIB = 1 << 20
+BLOCK = 4096
+
+
+def serve(rig, paths, table, keys="", more="", options=()):
+    lines = "\n".join(f"  {name}: {value}" for name, value in paths.items())
+    rig.nbdmpathd(f"""
+log: {{level: debug}}
+{more}
+paths:
+{lines}
+multipaths:
+  m: {{table: "{table}", no_path_timeout: 60s{keys}}}
+""", *options)
+
+
+def serve_two(rig, target, **options):
+    """Two portals of one unit, the second as a standby; requests wait when there is neither."""
+    paths = {name: f'{{uri: "{target.uri(portal)}", stall_timeout: 1s}}' for portal, name in enumerate(("a", "b"))}
+    serve(rig, paths, "1 queue_if_no_path 0 2 1 round-robin 0 1 1 a 1 round-robin 0 1 1 b 1", **options)
+
+
+def serve_one(rig, uri, keys="", more=""):
+    """One path, which need not come up; without one requests fail."""
+    serve(rig, {"a": f'{{uri: "{uri}"{keys}}}'}, "0 0 1 1 round-robin 0 1 1 a 1", ", size: 64M", more)
+
+
+def qemu_io(rig, *commands):
+    words = [word for command in commands for word in ("-c", command)]
+    done = rig.run("qemu-io", "-f", "raw", "-t", "none", *words, rig.export("m"))
+    assert "failed" not in done.stdout, done.stdout
+    return done.stdout
+
+
+def log_of(rig):
+    return rig.daemon.output()
+
+
+def allocated(path):
+    return os.stat(path).st_blocks * 512
+
+
+def is_lost(rig, why):
+    wait_for(lambda: any("path a is lost" in line and why in line for line in log_of(rig).splitlines()),
+             what=f"path a lost: {why}")
+    assert rig.path_state("m", "a") == "F"
+
+
+def test_data_is_written_read_flushed_and_trimmed(rig):
+    target = Target(rig)
+    serve_two(rig, target)
+    rig.wait_for_path("m", "a", "A")
+    rig.wait_for_path("m", "b", "A")
+    info = rig.info("m")
+    assert int(info["size"]) == (64 * MIB) // 512 and info["block size"].split()[0] == "512", info
+    assert info["cache"].startswith("shared"), info
+    qemu_io(rig, "write -P 0x11 0 16M", "write -P 0x22 16M 1M", "write -f -P 0x33 17M 512",
+            "write -P 0x44 33553920 1024",
+            "flush", "read -P 0x11 0 16M", "read -P 0x22 16M 1M", "read -P 0x33 17M 512", "read -P 0x44 33553920 1024")
+    with open(target.disk, "rb") as disk:
+        assert disk.read(16 * MIB) == b"\x11" * (16 * MIB)
+        assert disk.read(MIB) == b"\x22" * MIB
+        assert disk.read(512) == b"\x33" * 512
+    before = allocated(target.disk)
+    qemu_io(rig, "discard 0 8M", "write -z 8M 4M", "write -z -u 12M 4M", "read -P 0 8M 8M", "read -P 0x22 16M 1M",
+            "flush")
+    wait_for(lambda: allocated(target.disk) <= before - 8 * MIB, what="holes in the disk")
+    with open(target.disk, "rb") as disk:
+        disk.seek(8 * MIB)
+        assert disk.read(8 * MIB) == bytes(8 * MIB)
+
+
+class Writer(threading.Thread):
+    """Writes a block after the other, over and over, each with its own number; what was acknowledged must be there."""
+
+    def __init__(self, rig):
+        super().__init__()
+        self.client = Client(rig.path("nbd.sock"), "m")
+        self.written = {}
+        self.count = 0
+        self.ends = threading.Event()
+        self.failure = None
+        self.start()
+
+    def run(self):
+        try:
+            while not self.ends.is_set():
+                block = self.count % 256
+                data = self.count.to_bytes(8, "big") * (BLOCK // 8)
+                self.client.write(block * BLOCK, data)
+                self.written[block] = data
+                self.count += 1
+        except Exception as error:  # pylint: disable=broad-except
+            self.failure = error
+
+    def goes_on(self):
+        seen = self.count
+        wait_for(lambda: self.count > seen + 20 or self.failure, 30, "writes go on")
+        assert self.failure is None, self.failure
+
+    def finish(self):
+        self.ends.set()
+        self.join(60)
+        assert self.failure is None, self.failure
+        cookie = self.client.request(FLUSH, 0, 0)
+        assert self.client.reply() == (cookie, 0)
+        for block, data in self.written.items():
+            assert self.client.read(block * BLOCK, BLOCK) == data, block
+        self.client.close()
+
+
+def test_a_target_that_is_killed_and_started_again_costs_no_write(rig):
+    target = Target(rig)
+    serve_two(rig, target)
+    rig.wait_for_path("m", "a", "A")
+    writer = Writer(rig)
+    for _ in range(2):
+        writer.goes_on()
+        target.kill()
+        rig.wait_for_path("m", "a", "F")
+        rig.wait_for_path("m", "b", "F")
+        target.start()
+        rig.wait_for_path("m", "a", "A")
+        writer.goes_on()
+    writer.finish()
+
+
+def test_a_portal_that_goes_away_is_left_for_the_other_one(rig):
+    target = Target(rig)
+    serve_two(rig, target)
+    rig.wait_for_path("m", "a", "A")
+    writer = Writer(rig)
+    writer.goes_on()
+    target.adm("portal", "delete", "--param", f"portal=127.0.0.1:{target.ports[0]}")
+    for line in target.adm("conn", "show", "--tid", 1).stdout.splitlines():
+        if line.startswith("Session:"):
+            target.adm("conn", "delete", "--tid", 1, "--sid", line.split()[1], "--cid", 0, check=False)
+    rig.wait_for_path("m", "a", "F")
+    rig.wait_for_path("m", "b", "A")
+    writer.goes_on()
+    writer.finish()
+
+
+def test_a_target_that_stands_still_is_noticed_and_its_writes_are_in_doubt(rig):
+    target = Target(rig)
+    serve_two(rig, target)
+    rig.wait_for_path("m", "a", "A")
+    writer = Writer(rig)
+    writer.goes_on()
+    target.stop()
+    wait_for(lambda: "path a is lost: no sign of life for 1000 ms" in log_of(rig), 15, "the silence is noticed")
+    target.go_on()
+    writer.goes_on()
+    writer.finish()
+    wait_for(lambda: rig.path_state("m", "a") == "A", what="path a is back")
+
+
+def test_an_idle_session_with_a_silent_target_is_dropped(rig):
+    target = Target(rig)
+    serve_one(rig, target.uri(), ", stall_timeout: 400ms, idle_check: 200ms")
+    rig.wait_for_path("m", "a", "A")
+    target.stop()
+    is_lost(rig, "no sign of life")
+    target.go_on()
+    rig.wait_for_path("m", "a", "A", 30)
+
+
+def test_a_read_only_unit_is_not_written_to(rig):
+    target = Target(rig)
+    target.update("readonly=1")
+    serve(rig, {"a": target.uri()}, "0 0 1 1 round-robin 0 1 1 a 1", ", read_only: true")
+    rig.wait_for_path("m", "a", "A")
+    with Client(rig.path("nbd.sock"), "m") as client:
+        assert client.read(0, BLOCK) == bytes(BLOCK)
+
+
+def test_a_unit_that_becomes_another_disk_is_not_used(rig):
+    target = Target(rig)
+    serve_one(rig, target.uri(), ", idle_check: 200ms")
+    rig.wait_for_path("m", "a", "A")
+    target.remove_unit()
+    assert "error" in rig.run("qemu-io", "-f", "raw", "-c", "read 0 4k", rig.export("m"), check=False).stdout
+    rig.wait_for_path("m", "a", "F")
+    target.add_unit(rig.disk("other.disk"), serial="S2")
+    wait_for(lambda: "path a is not this disk" in log_of(rig), what="the refusal")
+    assert rig.path_state("m", "a") == "F"
+    told = log_of(rig).count("unit 1: the target has no such unit")
+    target.remove_unit()  # which only the idle check can notice: nothing else is asked of this path
+    wait_for(lambda: log_of(rig).count("unit 1: the target has no such unit") > told, what="the unit is missed")
+    target.add_unit()
+    rig.wait_for_path("m", "a", "A", 30)
+
+
+SECRETS = ("secret123456", "othersecret12", "wrongsecret1")
+
+
+def no_secret_is_told(rig):
+    told = log_of(rig) + "\n".join(sum((rig.ctl(*words) for words in (
+        ["table"], ["status"], ["info", "m"], ["show", "stats"], ["show", "stats", "json"])), []))
+    for secret in SECRETS:
+        assert secret not in told, told
+
+
+def test_chap_lets_in_who_knows_the_secret(rig):
+    target = Target(rig)
+    target.account("user1", SECRETS[0])
+    serve_one(rig, target.uri(user=f"user1%{SECRETS[0]}@"))
+    rig.wait_for_path("m", "a", "A")
+    no_secret_is_told(rig)
+    for user, keys in (("", ""), (f"user1%{SECRETS[2]}@", ""), ("user1@", "")):
+        rig.daemon.end()
+        rig.path("nbdmpathd.log").unlink()
+        serve_one(rig, target.uri(user=user), keys)
+        is_lost(rig, "has no secret" if user == "user1@" else "uthentication")
+        no_secret_is_told(rig)
+
+
+def test_mutual_chap_lets_out_whom_we_know(rig):
+    target = Target(rig)
+    target.account("user1", SECRETS[0])
+    target.account("target", SECRETS[1], "--outgoing")
+    rig.path("secret").write_text(SECRETS[0] + "\n")
+    rig.path("right").write_text(SECRETS[1] + "\n")
+    rig.path("wrong").write_text(SECRETS[2] + "\n")
+    uri = target.uri(user="user1@") + "?target_user=target"
+    keys = f", secret_file: {rig.path('secret')}, mutual_secret_file: {rig.path('right')}"
+    serve_one(rig, uri, keys)
+    rig.wait_for_path("m", "a", "A")
+    rig.daemon.end()
+    rig.path("nbdmpathd.log").unlink()
+    serve_one(rig, uri, keys.replace(str(rig.path("right")), str(rig.path("wrong"))))
+    is_lost(rig, "")
+    no_secret_is_told(rig)
+
+
+def test_what_is_not_there_is_named(rig):
+    target = Target(rig)
+    for uri, why in ((target.uri(lun=7), "unit 7: the target has no such unit"),
+                     (target.uri(target=TARGET + "x"), "arget not found"),
+                     ("iscsi://127.0.0.1:1/iqn.x/0", "127.0.0.1:1:"),
+                     ("iscsi://no.such.host.invalid/iqn.x/0", "cannot resolve 'no.such.host.invalid'")):
+        serve_one(rig, uri)
+        is_lost(rig, why)
+        rig.daemon.end()
+        rig.path("nbdmpathd.log").unlink()
+
+
+def test_the_initiator_says_its_name(rig):
+    target = Target(rig)
+    serve_one(rig, target.uri(), more='iscsi: {initiator_name: "iqn.2026-01.org.example:host1"}')
+    rig.wait_for_path("m", "a", "A")
+    assert "iqn.2026-01.org.example:host1" in target.adm("conn", "show", "--tid", 1).stdout + \
+        target.adm("target", "show").stdout
+
+
+def test_a_wrong_configuration_is_told_without_its_secret(rig):
+    for text, why in (("iscsi://me%hunter2@h/iqn.x", "the unit's number"),
+                      ("{uri: \"iscsi://me%hunter2@h/iqn.x/0\", header_digest: md5}", "header_digest: 'md5'"),
+                      ("{uri: \"iscsi://me%hunter2@h/iqn.x/0\", secret_fil: x}", "secret_file")):
+        rig.path("wrong.yaml").write_text(f"listen: [{{unix: /tmp/x}}]\npaths:\n  a: {text}\n")
+        done = rig.run(NBDMPATHD, "--check", "-c", rig.path("wrong.yaml"), check=False)
+        told = done.stdout + done.stderr
+        assert done.returncode == 78 and why in told and "hunter2" not in told, told
+
+
+main(globals())
