@@ -18,7 +18,8 @@ class Target:
         self.disk = rig.disk(name + ".disk", size)
         self.ports = [free_port() for _ in range(portals)]
         # Without a socket of its own it would meet the host's; its path must be short.
-        self.environment = dict(os.environ, TGT_IPC_SOCKET=str(rig.path("ipc." + name)))
+        self.environment = dict(os.environ, TGT_IPC_SOCKET=str(rig.path("ipc." + name)),
+                                PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
         self.server = None
         self.start()
 
