@@ -17,7 +17,10 @@ void Carrier::take_over(Path &path) noexcept {
 void Carrier::go_on() noexcept {
     if (target_ == nullptr || flushing_ || replaying_ != 0 || !owner_.drained())
         return;
-    if (log_.empty() || (is_intact() && device_ == target_->device)) {
+    if (!target_->active) { // it has failed meanwhile, or is another disk
+        target_ = nullptr;
+        owner_.takeover_ended();
+    } else if (log_.empty() || (is_intact() && device_ == target_->device)) {
         target_generation_ = target_->device->generation();
         end_takeover(true);
     } else if (!flush()) {
@@ -59,15 +62,15 @@ void Carrier::flush_ended(block::Status status) noexcept {
 
 void Carrier::begin_replay() noexcept {
     if (device_ != nullptr && device_ != target_->device)
-        leave(*device_, generation_);
+        leave_carrier();
     target_generation_ = target_->device->generation();
-    leave(*target_->device, target_generation_);
     replay_failed_ = false;
     replay_more();
 }
 
 void Carrier::replay_more() noexcept {
     base::List<UnflushedLog::Entry> &waiting = log_.entries();
+    replay_failed_ = replay_failed_ || !target_->active;
     while (!replay_failed_ && !waiting.empty() && replaying_ < most_at_once &&
            !overlaps_running(waiting.front())) {
         UnflushedLog::Entry &entry = waiting.pop_front();
@@ -104,6 +107,8 @@ void Carrier::replay(UnflushedLog::Entry &entry) noexcept {
 void Carrier::entry_replayed(block::Request &request, block::Status status) noexcept {
     *static_cast<UnflushedLog::Entry **>(request.popped()) = nullptr;
     --replaying_;
+    if (status.outcome != block::Outcome::path_lost) // it has had it, or may have it yet
+        leave(*target_->device, target_generation_);
     if (status.is_path_error()) {
         replay_failed_ = true;
         owner_.replay_failed(*target_, request, status);
@@ -117,6 +122,8 @@ void Carrier::entry_replayed(block::Request &request, block::Status status) noex
 void Carrier::end_takeover(bool well) noexcept {
     const Path &path = *std::exchange(target_, nullptr);
     if (well) {
+        if (device_ != path.device)
+            log_.untaint();
         device_ = path.device;
         generation_ = target_generation_;
         trusted_ = true;
@@ -143,6 +150,17 @@ void Carrier::leave(const block::Device &device, std::uint64_t generation) {
     }
     left_.push_back({&device, generation});
 }
+
+void Carrier::taint(const block::Device &device, std::uint64_t generation) noexcept {
+    if (&device != device_ || generation != generation_) {
+        leave(device, generation);
+        return;
+    }
+    log_.taint();
+    tainted_generation_ = generation;
+}
+
+void Carrier::leave_carrier() { leave(*device_, log_.entries().empty() ? tainted_generation_ : generation_); }
 
 bool Carrier::holds_back(const block::Device &device) const noexcept {
     return std::ranges::any_of(

@@ -62,15 +62,20 @@ public:
     /// The device had this generation when it was given a change of data that may still be carried out.
     void doubt(const block::Device &device, std::uint64_t generation) { leave(device, generation); }
 
+    /// The device answered a change of data with an error: its cache may hold some of it all the same.
+    void taint(const block::Device &device, std::uint64_t generation) noexcept;
+
     /// Whether the device is in quarantine, and its server is not proven dead since.
     [[nodiscard]] bool holds_back(const block::Device &device) const noexcept;
     /// By hand.
     void release(const block::Device &device) noexcept;
-    /// Nobody carries, and devices that `stays` says no to are gone.
+    /// Nobody carries; devices that `stays` says no to, and servers that have ended, are gone.
     template <typename Stays>
     void forget_devices(Stays stays) noexcept {
+        if (device_ != nullptr && !log_.empty())
+            leave_carrier();
         device_ = nullptr;
-        const auto is_gone = [&stays](const Mark &mark) { return !stays(*mark.device); };
+        const auto is_gone = [&stays](const Mark &mark) { return !stays(*mark.device) || mark.is_dead(); };
         std::erase_if(left_, is_gone);
         std::erase_if(quarantined_, is_gone);
     }
@@ -100,12 +105,14 @@ private:
     [[nodiscard]] bool overlaps_running(const UnflushedLog::Entry &entry) const noexcept;
     void end_takeover(bool well) noexcept;
     void leave(const block::Device &device, std::uint64_t generation);
+    void leave_carrier();
 
     Owner &owner_;
     UnflushedLog &log_;
     block::Device *device_ = nullptr; ///< that carries
     std::uint64_t generation_ = 0;    ///< of it, as it began
     bool trusted_ = true;
+    std::uint64_t tainted_generation_ = 0;
     Path *target_ = nullptr; ///< of the takeover that runs
     std::uint64_t target_generation_ = 0;
     std::vector<Mark> left_; ///< with unflushed data, or given some of what is kept

@@ -318,6 +318,8 @@ void Map::shut_down() noexcept {
     for (auto *list : {&held_, &delayed_, &barred_, &pushed_back_, &deferred_})
         end_all(*list, status);
     queue_size_ = barred_size_ = gated_ = 0;
+    for (; !next_flushes_.empty(); --in_flight_)
+        finished_.add(next_flushes_.pop_front(), status);
     for (auto *tickets : {&operations_, &probes_})
         while (!tickets->empty())
             end(tickets->pop_front(), ESHUTDOWN);

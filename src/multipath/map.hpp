@@ -148,6 +148,10 @@ public:
     [[nodiscard]] std::size_t in_doubt() const noexcept { return range_locks_.count(); }
     /// Bytes that are kept until a flush covers them (design D4).
     [[nodiscard]] std::size_t unflushed() const noexcept { return log_.bytes(); }
+    /// The device was left with what may come back over newer data: it returns by hand or proven dead.
+    [[nodiscard]] bool in_quarantine(const block::Device &device) const noexcept {
+        return carrier_.holds_back(device);
+    }
     /// How many wait, and for what: "2 for a path, 1 for a write in doubt".
     [[nodiscard]] std::string held_text() const;
     /// Age of the oldest request that waits; zero when none does.

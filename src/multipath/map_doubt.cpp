@@ -17,6 +17,8 @@ void Map::came_back(block::Request &request, const Path &path, block::Status sta
     request.change.unlink();
     if (tracks_caches() && status.outcome == block::Outcome::path_in_doubt)
         carrier_.doubt(*path.device, request.sent_generation);
+    else if (tracks_caches() && !status.ok() && status.outcome != block::Outcome::path_lost)
+        carrier_.taint(*path.device, request.sent_generation);
     if (may_land(request, status)) {
         range_locks_.lock(request, options_.ambiguous_hold);
         tell("WRITE_IN_DOUBT",

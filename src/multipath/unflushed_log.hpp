@@ -48,7 +48,13 @@ public:
     /// A flush covered these.
     void drop_until(std::uint64_t number) noexcept;
 
-    [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
+    /// A cache may hold something of a change that was not acknowledged.
+    void taint() noexcept { tainted_ = ++last_number_; }
+    /// That cache does not matter any more.
+    void untaint() noexcept { tainted_ = 0; }
+
+    /// Whether no cache holds what a flush would make stable.
+    [[nodiscard]] bool empty() const noexcept { return entries_.empty() && tainted_ == 0; }
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
     /// A quarter of what there may be: time for a flush, so that room is left while it runs.
     [[nodiscard]] bool wants_flush() const noexcept { return bytes_ >= limit_ / 4; }
@@ -65,6 +71,7 @@ private:
     const std::size_t limit_;
     std::size_t bytes_ = 0;
     std::uint64_t last_number_ = 0;
+    std::uint64_t tainted_ = 0; ///< the number of the last taint; 0: there is none
     base::List<Entry> entries_;
     base::ObjectPool<Entry> pool_;
     base::ObjectPool<Memory> memories_;

@@ -333,6 +333,47 @@ TEST_CASE("a path that has failed while it was given what is kept is quarantined
     CHECK(rig.map.in_doubt() == 2); // what is newer waits
 }
 
+TEST_CASE(
+    "a change that was answered with an error may be in the cache: its path is flushed when it is left") {
+    Written rig;
+    rig.io(1, Operation::flush);
+    bool flushes = false;
+    SUBCASE("which succeeds") { flushes = true; }
+    SUBCASE("which fails") {}
+    rig.device("P1").verdict = [flushes](const block::Request &request) {
+        const bool fine = flushes && request.operation == Operation::flush;
+        return fine ? Status::success() : Status::path_error(EIO);
+    };
+    rig.order();
+    CHECK(rig.write(2, 'c') == "ok");
+    CHECK(rig.order() == "1 2=c 1 flush 2 2=c");
+    CHECK(rig.told("PATH_QUARANTINED path=P1") == (flushes ? 0 : 1));
+}
+
+TEST_CASE("a path that turns out to be another disk is not given what is kept") {
+    Written rig(queueing(T3));
+    rig.device("P1").holding = true;
+    rig.io_and(1); // in flight
+    rig.message("switch_group 2");
+    rig.io_and(1); // waits for P2 to take over
+    rig.map.bar(rig.device("P2"), true);
+    rig.order();
+    rig.kill("P1");
+    CHECK(rig.order() == "3 0=a 3 1=b 3 3");
+}
+
+TEST_CASE("flushes that wait for the running one end at the shutdown") {
+    Written rig;
+    rig.device("P1").holding = true;
+    rig.io_and(3, Operation::flush);
+    rig.map.shut_down();
+    rig.scheduler.run();
+    CHECK(rig.results_since(rig.results.size() - 3) == "pending ESHUTDOWN ESHUTDOWN");
+    rig.device("P1").release();
+    rig.scheduler.run();
+    CHECK(rig.results_since(rig.results.size() - 3) == "ok ESHUTDOWN ESHUTDOWN");
+}
+
 TEST_CASE("a flush that its server answers with an error succeeds on another one that has everything") {
     Written rig;
     rig.device("P1").verdict = [](const block::Request &request) {
