@@ -32,6 +32,12 @@ public:
     void begin();
     void end();
     void leaves(Client &client);
+    void dies(unsigned device, bool proven);
+    /// The device has come back, if need be out of quarantine.
+    void released(unsigned device) noexcept {
+        if (std::exchange(quarantined_[device], false))
+            doubted_[device] = false;
+    }
     /// Every timer that was due has fired.
     void time_passed();
     void probing();
@@ -61,7 +67,8 @@ public:
     std::vector<std::unique_ptr<GateModel::Waiter>> waiters;
 
 private:
-    enum class Fate { none, done, stays, same_path, other_path };
+    /// `any`: not foreseen.
+    enum class Fate { none, done, stays, same_path, other_path, any };
 
     // checker_events.cpp
     void event(const multipath::Event &event) noexcept override;
@@ -69,6 +76,7 @@ private:
     void gate_closes(bool seen) noexcept override;
     void gate_opens() noexcept override;
     void check_quiet();
+    [[nodiscard]] bool may_be_used(unsigned device) const noexcept;
     [[nodiscard]] bool usable(unsigned device) const noexcept;
 
     // checker_requests.cpp
@@ -92,6 +100,22 @@ private:
     void doubt_read_sent(const PathDevice &device, block::Request &request);
     bool doubt_read_ends(const PathDevice &device, block::Request &request, block::Status status);
 
+    // checker_caches.cpp
+    [[nodiscard]] bool caches() const noexcept { return setup_.options.independent_caches; }
+    void own_sent(const PathDevice &device, block::Request &request);
+    void own_flush_ends(const PathDevice &device, block::Request &request, block::Status status);
+    void replay_ends(block::Request &request, block::Status status);
+    void check_carrier(const Io &io, const PathDevice &device);
+    Fate fate_with_caches(Io &io, block::Status status);
+    bool quarantine_told(const multipath::Event &event, const std::string &line);
+    void tables_swapped();
+    [[nodiscard]] Stamp covers() const;
+    void changes(const PathDevice &device);
+    [[nodiscard]] bool is_dead(unsigned device) const;
+    void flushed(unsigned device, std::uint64_t generation, Stamp sent);
+    void check_caches();
+    [[nodiscard]] unsigned covered_count() const;
+
     // checker_ranges.cpp
     void came_back(Io &io, block::Status status);
     void catch_up_locks();
@@ -111,13 +135,15 @@ private:
     void check_waiting();
     /// Whether the map may keep a request that is not barred.
     [[nodiscard]] bool may_wait() const noexcept {
-        return (paths.valid_paths() == 0 && paths.queueing) || paths.activations() != 0;
+        return (paths.valid_paths() == 0 && paths.queueing) || paths.activations() != 0 ||
+               (caches() && map_->in_flight() != 0);
     }
     void note_worker() noexcept {
         worker_may_run_ |= paths.valid_paths() != 0 ? !paths.queue_io : !paths.queueing;
     }
     void check_paths();
     void check_in_flight();
+    void check_gate(std::size_t in_flight);
     void check_selectors();
     void check_waiters();
     void settle_lines();
@@ -161,6 +187,29 @@ private:
     std::deque<Io *> refused_;                      ///< by the handler, in order
     const PathsModel::Entry *other_path_ = nullptr; ///< where Fate::other_path leads
     std::map<const block::Request *, Io *> doubt_reads_;
+
+    // Independent caches.
+    struct Replay {
+        Change change;
+        PathsModel::Entry *entry;
+    };
+    struct OwnFlush {
+        unsigned device;
+        bool at_start;
+        std::uint64_t generation;
+        unsigned distrusts;
+        Stamp sent;
+    };
+    std::map<const block::Request *, Replay> replays_;
+    std::map<const block::Request *, OwnFlush> flushes_;
+    const block::Layer *flushes_at_start_ = nullptr; ///< whose flushes come first
+    unsigned distrusts_ = 0;                         ///< how often a flush of a client failed
+    std::optional<block::Status> refused_flush_;     ///< the last answer of that kind
+    std::array<bool, devices> quarantined_{};
+    std::array<Stamp, devices> changed_{}; ///< what no flush covers was sent there last
+    std::array<std::uint64_t, devices> changed_generation_{};
+    std::array<bool, devices> doubted_{}; ///< it was given something that may still be carried out
+    std::optional<unsigned> fails_for_quarantine_;
 };
 
 } // namespace sim

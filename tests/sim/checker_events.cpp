@@ -23,8 +23,12 @@ void Checker::table_is_live(const multipath::Map &map, const TableSpec &spec) {
     paths.watch_for_no_path();
 }
 
-bool Checker::usable(unsigned device) const noexcept {
+bool Checker::may_be_used(unsigned device) const noexcept {
     return !barred[device] && (path_devices[device]->alive() || paths.kernel());
+}
+
+bool Checker::usable(unsigned device) const noexcept {
+    return may_be_used(device) && !map_->in_quarantine(*path_devices[device]);
 }
 
 Client &Checker::connect() {
@@ -60,6 +64,8 @@ void Checker::event(const multipath::Event &event) noexcept {
     catch_up_locks();
     note_worker();
     story.count(event);
+    if (fails_for_quarantine_ && event.action != "PATH_QUARANTINED")
+        verdict_.fail("{} failed without a reason", device_name(*fails_for_quarantine_));
     const std::string line =
         event.details.empty() ? std::string(event.action) : fmt::format("{} {}", event.action, event.details);
     verdict_.note("    {}", line);
@@ -74,12 +80,15 @@ void Checker::event(const multipath::Event &event) noexcept {
     } else if (event.action == "TABLE_SWAPPED") {
         if (gate.inactive)
             paths.start_table(*map_, *gate.inactive, [this](unsigned device) { return usable(device); });
+        tables_swapped();
         gate.swapped();
     } else if (event.action == "RESUMED") {
         gate.resumed();
     } else if (event.action == "NO_PATH_TIMEOUT") {
         paths.no_path_timeout();
-    } else if (!(paths.delay_over(line, rounds_go_on()) || paths.gets_no_other()) || !story.take(line)) {
+    } else if (paths.delay_over(line, rounds_go_on()) || paths.gets_no_other()
+                   ? !story.take(line)
+                   : !quarantine_told(event, line)) {
         verdict_.fail("'{}' was told, expected was {}", line, story.next());
     }
 }
@@ -95,7 +104,7 @@ void Checker::check_quiet() {
             (io->waits() && !before_gate))
             verdict_.fail("suspended, and request {} is not before the gate", io->id);
     }
-    if (setup_.options.independent_caches && disk_.dirty())
+    if (caches() && paths.valid_paths() != 0 && map_->unflushed() != 0)
         verdict_.fail("suspended, and acknowledged data is in a cache only");
 }
 
@@ -135,9 +144,9 @@ void Checker::gate_opens() noexcept {
             io->due = base::TimePoint{}; // the suspend was pause enough
         if (io->where == Io::Where::with_map && was_gated)
             // It goes to a path, or with a round of flushes.
-            io->line = setup_.options.independent_caches && io->is_flush() ? Io::Line::unsure
-                       : locks_.bars(*io)                                  ? Io::Line::barred
-                                                                           : Io::Line::held;
+            io->line = caches() && io->is_flush() ? Io::Line::covered
+                       : locks_.bars(*io)         ? Io::Line::barred
+                                                  : Io::Line::held;
     }
 }
 
@@ -188,7 +197,7 @@ PathsModel::Entry *Checker::activation_asked(unsigned device) {
     ++stamp_;
     verdict_.note("    activate {}", device_name(device));
     if (!paths.foresees_activation() && !activates_unasked_ && std::ranges::none_of(open_ios_, &Io::waits) &&
-        !gate.unsure())
+        !any_unsure() && !gate.unsure())
         verdict_.fail("{} was activated, and no request waits (I5)", device_name(device));
     return paths.activation_asked(device);
 }

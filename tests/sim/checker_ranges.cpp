@@ -11,6 +11,7 @@ bool Checker::may_land(const Io &io, block::Status status) const {
 }
 
 void Checker::came_back(Io &io, block::Status status) {
+    doubted_[io.device] |= status.outcome == block::Outcome::path_in_doubt;
     if (may_land(io, status)) {
         locks_.doubt(io, scheduler_.now() + setup_.options.ambiguous_hold);
         story.expect(fmt::format("WRITE_IN_DOUBT path={} offset={} length={}", device_name(io.device),
@@ -44,6 +45,10 @@ void Checker::catch_up_locks() {
 
 void Checker::time_passed() {
     catch_up_locks();
+    // Nothing runs, and no timer that could bring it on.
+    if (caches() && map_->in_flight() == 0 && !closed() && !may_wait() && locks_.count() == 0 &&
+        covered_count() != 0)
+        verdict_.fail("{} requests are stuck", covered_count());
     if (!verdict_.failed() && locks_.any_due(scheduler_.now()))
         verdict_.fail("a range stays locked");
 }

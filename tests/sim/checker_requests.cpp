@@ -29,6 +29,8 @@ Io *Checker::io_of(block::Request &request) noexcept {
 }
 
 void Checker::wait(Io &io, Io::Line line) {
+    if (caches() && io.is_flush() && line == Io::Line::held)
+        line = Io::Line::covered; // as in settle_lines()
     io.line = line;
     if (line == Io::Line::held || line == Io::Line::barred || line == Io::Line::pushed_back ||
         line == Io::Line::deferred)
@@ -50,14 +52,17 @@ void Checker::submitting(Io &io) {
 
 void Checker::submitted(Io &io) {
     const bool waits = map_->held() != held_before_;
+    const bool others_move = caches() && covered_count() != 0;
     if (io.where == Io::Where::with_map) {
-        if (gate.unsure())
+        if (others_move && !closed())
+            io.line = Io::Line::covered;
+        else if (gate.unsure())
             io.line = waits ? Io::Line::unsure : Io::Line::covered;
         else if (!waits)
             io.line = Io::Line::covered; // ends soon, or with a round of flushes
         else
             wait(io, closed() ? Io::Line::deferred : locks_.bars(io) ? Io::Line::barred : Io::Line::held);
-        if (!gate.unsure() && !closed() && !waits && locks_.bars(io) && !io.makes_stable())
+        if (!gate.unsure() && !closed() && !waits && !others_move && locks_.bars(io) && !io.makes_stable())
             verdict_.fail("request {} does not wait for its range", io.id);
         if (!gate.unsure() && closed() && waits == (io.asked == block::Operation::cache))
             verdict_.fail("request {} {} although the map is suspended", io.id, waits ? "waits" : "is lost");
@@ -71,10 +76,14 @@ void Checker::submitted(Io &io) {
 
 void Checker::sent(PathDevice &device, block::Request &request) noexcept {
     ++stamp_;
+    const bool suspended = gate.state == GateModel::State::suspended;
+    // The paths of a table that has just come, and of which nobody was told, are flushed at once.
+    if (suspended && caches() && request.operation == block::Operation::flush)
+        return own_sent(device, request);
     paths.catch_up();
     catch_up_refusals();
     catch_up_locks();
-    if (gate.state == GateModel::State::suspended)
+    if (suspended)
         verdict_.fail("{} got a request while the map is suspended", device_name(device.number));
     Io *io = io_of(request);
     verdict_.note("    {} -> {}", io == nullptr ? 0 : io->id, device_name(device.number));
@@ -82,8 +91,8 @@ void Checker::sent(PathDevice &device, block::Request &request) noexcept {
         verdict_.fail("request {} was sent, and the handler was not asked or said no", io->id);
     if (io != nullptr)
         check_sent(*io, device);
-    else if (request.operation == block::Operation::flush)
-        ++own_flushes_;
+    else if (request.operation == block::Operation::flush || request.changes_data())
+        own_sent(device, request);
     else if (delivered_io_ != nullptr && delivered_io_->line == Io::Line::in_doubt)
         doubt_read_sent(device, request);
     else if (probed_group_)
@@ -97,7 +106,7 @@ void Checker::check_sent(Io &io, const PathDevice &device) {
         verdict_.fail("request {} is not what the client sent", io.id);
     if (io.where != Io::Where::with_map)
         verdict_.fail("request {} was sent twice", io.id);
-    if (!io.client->alive)
+    if (!io.client->alive && !(caches() && io.is_flush())) // others may share it
         verdict_.fail("request {} of a dead client was sent", io.id);
     if (fate_ == Fate::same_path && delivered_io_ == &io) {
         if (io.device != device.number)
@@ -108,7 +117,7 @@ void Checker::check_sent(Io &io, const PathDevice &device) {
             verdict_.fail("request {} was to be tried on {}", io.id, device_name(other_path_->device));
         io.group = other_path_->group;
         io.tries_there = 0;
-    } else {
+    } else if (!io.may_stay || io.device != device.number) {
         const PathsModel::Entry *entry = paths.current ? paths.find(*paths.current, device.number) : nullptr;
         if (entry == nullptr || !entry->active)
             verdict_.fail("request {} was sent to {}, no usable path of the current group", io.id,
@@ -125,7 +134,11 @@ void Checker::check_sent(Io &io, const PathDevice &device) {
         io.group = paths.current.value_or(0);
         io.tries_there = 0;
     }
+    if (caches())
+        check_carrier(io, device);
     leave_line(io);
+    io.sent = covers();
+    io.may_stay = false;
     io.device = device.number;
     io.where = Io::Where::at_device;
     io.line = Io::Line::unsure;
@@ -140,8 +153,7 @@ void Checker::check_turn(const Io &io) {
         if (other == &io)
             return;
         // It may have ended already, with the news of a loss.
-        const bool knows_loss =
-            other->makes_stable() && (setup_.options.independent_caches || flush_failed_ != 0);
+        const bool knows_loss = other->makes_stable() && (caches() || flush_failed_ != 0);
         const bool any_order =
             (!io.came_late && (io.failed_late || other->failed_late)) || io.lost_place || other->lost_place;
         const bool ends = knows_loss || !other->client->alive || locks_.bars(*other);
@@ -172,10 +184,10 @@ void Checker::delivering(PathDevice &device, block::Request &request, block::Sta
 void Checker::delivering_own(PathDevice &device, block::Request &request, block::Status status) {
     if (doubt_read_ends(device, request, status))
         return;
-    if (request.operation == block::Operation::flush) {
-        --own_flushes_;
-        return;
-    }
+    if (request.operation == block::Operation::flush)
+        return own_flush_ends(device, request, status);
+    if (request.changes_data())
+        return replay_ends(request, status);
     PathsModel::Entry *entry = paths.find(probed_group_.value_or(0), device.number);
     if (entry != nullptr && status.is_path_error())
         paths.fail(*entry);
@@ -192,6 +204,8 @@ bool Checker::is_failed_flush(const Io &io, block::Status status) const {
 }
 
 Checker::Fate Checker::fate_of(Io &io, block::Status status) {
+    if (caches())
+        return fate_with_caches(io, status);
     if (is_failed_flush(io, status)) {
         if (PathsModel::Entry *entry = paths.find(io.group, io.device); entry != nullptr)
             paths.fail(*entry);
@@ -201,12 +215,6 @@ Checker::Fate Checker::fate_of(Io &io, block::Status status) {
     if (setup_.options.verify_eio)
         if (const auto fate = fate_in_doubt(io, status))
             return *fate;
-    if (status.ok()) {
-        if (!setup_.options.independent_caches || !io.changes_data() || !io.asked_fua)
-            return Fate::done;
-        io.line = Io::Line::covered;
-        return Fate::stays;
-    }
     if (!status.is_path_error() || (io.asked == block::Operation::cache && status.error == EAGAIN))
         return Fate::done;
     const PathsModel::Entry *entry = paths.find(io.group, io.device);
@@ -248,7 +256,7 @@ void Checker::delivered() noexcept {
         const bool fulfilled = fate_ == Fate::done    ? io->where == Io::Where::done
                                : fate_ == Fate::stays ? io->where == Io::Where::with_map
                                                       : io->where == Io::Where::at_device;
-        if (!fulfilled && !gate.unsure())
+        if (!fulfilled && fate_ != Fate::any && !gate.unsure())
             verdict_.fail("request {} did not {} after its path answered {}", io->id,
                           fate_ == Fate::done    ? "end"
                           : fate_ == Fate::stays ? "stay with the map"
@@ -282,9 +290,10 @@ void Checker::io_ended(Io &io, block::Status status) noexcept {
 }
 
 void Checker::check_result(const Io &io, block::Status status) {
-    const bool path_said_it = io.answered && io.answer == status;
+    const bool path_said_it = (io.answered && io.answer == status) ||
+                              (caches() && io.is_flush() && !status.ok() && refused_flush_ == status);
     if (status.ok()) {
-        if (!path_said_it && !(io.is_flush() && setup_.options.independent_caches))
+        if (!path_said_it && !(io.is_flush() && caches()))
             verdict_.fail("request {} succeeded, and no path has done it", io.id);
         if (io.makes_stable() && flush_failed_ > io.client->connected && io.submitted > flush_failed_)
             verdict_.fail("request {} succeeded after a flush had failed (D10)", io.id);
@@ -295,9 +304,8 @@ void Checker::check_result(const Io &io, block::Status status) {
             verdict_.fail("request {} ended as if at shutdown", io.id);
     } else if (status.error == EIO && !path_said_it) {
         const bool no_path = hopeless() || last_hopeless_ >= io.submitted || gate.unsure();
-        const bool lost = io.makes_stable() &&
-                          (flush_failed_ > io.client->connected ||
-                           (setup_.options.independent_caches && disk_.lost_since(io.client->connected)));
+        const bool lost = io.makes_stable() && (flush_failed_ > io.client->connected ||
+                                                (caches() && disk_.lost_since(io.client->connected)));
         const bool never_again = setup_.options.ambiguous_writes == multipath::AmbiguousWrites::fail &&
                                  io.answered && may_land(io, io.answer);
         if (!no_path && !lost && !never_again &&

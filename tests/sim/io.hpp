@@ -45,7 +45,8 @@ private:
 struct Io final : block::Request {
     enum class Where { with_map, at_device, done };
     /// Of what waits in the map. `barred`: its range is locked; `held_or_barred`: one of them; `covered`: it
-    /// waits for a round of flushes; `in_doubt`: for two paths to be read; `unsure`: not foreseen.
+    /// waits for a flush, with independent caches perhaps for another path; `in_doubt`: for two paths to be
+    /// read; `unsure`: not foreseen.
     enum class Line {
         held,
         delayed,
@@ -74,6 +75,7 @@ struct Io final : block::Request {
     std::array<std::uint64_t, 4> words{};
 
     Stamp submitted = 0;
+    Stamp sent = 0; ///< a flush: which changes it covers
     Where where = Where::with_map;
     Line line = Line::held;
     unsigned batch = 0;       ///< of those that one resume let in; 0: never gated
@@ -83,6 +85,7 @@ struct Io final : block::Request {
     base::TimePoint due;      ///< when delayed
     unsigned device = 0;      ///< the last that had it
     unsigned group = 0;       ///< index in the table
+    bool may_stay = false;    ///< it may go to `device` again without a choice
     unsigned tries_there = 0; ///< answers "again" since it came to that path
     bool answered = false;    ///< `answer` is a device's
     block::Status answer;

@@ -7,12 +7,21 @@ namespace sim {
 
 LocksModel::Lock &LocksModel::lock_of(const Io &io) {
     const auto found = std::ranges::find(locks_, &io, &Lock::io);
-    return found != locks_.end() ? *found : locks_.emplace_back(Lock{.io = &io});
+    if (found != locks_.end())
+        return *found;
+    return locks_.emplace_back(Lock{.io = &io, .first_block = io.first_block, .block_count = io.block_count});
 }
 
 void LocksModel::doubt(const Io &io, base::TimePoint until) {
     Lock &lock = lock_of(io);
     lock.until = std::max(lock.until, until);
+}
+
+void LocksModel::doubt(const Change &change, base::TimePoint until) {
+    locks_.push_back({.io = nullptr,
+                      .first_block = change.first_block,
+                      .block_count = change.block_count,
+                      .until = until});
 }
 
 void LocksModel::came_back(const Io &io) {
@@ -27,8 +36,8 @@ void LocksModel::expire(base::TimePoint now) {
 
 bool LocksModel::bars(const Io &io) const noexcept {
     return io.changes_data() && std::ranges::any_of(locks_, [&io](const Lock &lock) {
-               return lock.io != &io && io.first_block < lock.io->first_block + lock.io->block_count &&
-                      lock.io->first_block < io.first_block + io.block_count;
+               return lock.io != &io && io.first_block < lock.first_block + lock.block_count &&
+                      lock.first_block < io.first_block + io.block_count;
            });
 }
 

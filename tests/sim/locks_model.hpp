@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "io.hpp"
+#include "disk.hpp"
 
 #include <vector>
 
@@ -13,6 +13,8 @@ class LocksModel {
 public:
     /// It may land until then.
     void doubt(const Io &io, base::TimePoint until);
+    /// The same of what the map does again.
+    void doubt(const Change &change, base::TimePoint until);
     /// A path has it, and its client is gone.
     void orphan(const Io &io) { lock_of(io).at_path = true; }
     /// The path gave it back.
@@ -26,7 +28,9 @@ public:
 
 private:
     struct Lock {
-        const Io *io;
+        const Io *io; ///< nullptr: the map's own
+        unsigned first_block;
+        unsigned block_count;
         base::TimePoint until{};
         bool at_path = false;
         [[nodiscard]] bool is_due(base::TimePoint now) const noexcept { return !at_path && until <= now; }

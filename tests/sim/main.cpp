@@ -22,8 +22,8 @@ constexpr const char *usage =
   --random        from a random seed on
   --actions TEXT  these instead of the seed's own
   --no-shrink     print the failing run as it is
-  --expect-violation  the map is told to reckon with no ghosts, and they come: succeeds
-                  as soon as that has destroyed data
+  --expect-violation ghosts|caches   the map is told that there is no such thing: succeeds
+                  when that has destroyed data
   --trace         tell what happens; with --no-shrink
 )";
 
@@ -42,6 +42,12 @@ std::uint64_t number(const char *text) {
     return *value;
 }
 
+sim::Setup::Unsafe hazard(std::string_view word) {
+    if (word != "ghosts" && word != "caches")
+        throw base::Error(EINVAL, "'{}' is no hazard", word);
+    return word == "ghosts" ? sim::Setup::Unsafe::ghosts : sim::Setup::Unsafe::caches;
+}
+
 Options parse(char **words) {
     Options options;
     while (*++words != nullptr) {
@@ -56,8 +62,8 @@ Options parse(char **words) {
             options.random = true;
         else if (word == "--trace")
             sim::Verdict::traces = true;
-        else if (word == "--expect-violation")
-            sim::Setup::is_unsafe = true;
+        else if (word == "--expect-violation" && words[1] != nullptr)
+            sim::Setup::unsafe = hazard(*++words);
         else if (word == "--no-shrink")
             options.shrinks = false;
         else
@@ -79,7 +85,8 @@ void describe(const sim::Failure &failure, const std::vector<sim::Action> &actio
         setup.options.ambiguous_hold.count(), setup.table.text());
     for (const sim::Action &action : actions)
         if (action.kind == sim::Kind::load)
-            fmt::print("load:{}: {}\n", action.numbers[0], sim::random_table(action.numbers[0]).text());
+            fmt::print("load:{}: {}\n", action.numbers[0],
+                       sim::random_table(action.numbers[0], setup.disks_independent).text());
     fmt::print("again: simulate --seed {} --actions '{}'\n", failure.seed, sim::text_of(actions));
 }
 
@@ -118,7 +125,7 @@ int run(std::uint64_t first, std::uint64_t runs, bool shrinks) {
 int expect_violation(std::uint64_t first, std::uint64_t runs) {
     const auto failure = sim::run_seeds(first, runs);
     if (!failure)
-        fmt::print("{} runs, and no ghost has done harm\n", runs);
+        fmt::print("{} runs, and no harm was done\n", runs);
     else
         fmt::print("after {} runs: seed {} fails: {}\n", failure->seed - first + 1, failure->seed,
                    failure->text);
@@ -142,7 +149,7 @@ int main(int, char **words) {
             options.seed = std::random_device{}() * std::uint64_t{1000000};
         fmt::print("{} runs from seed {} on\n", options.runs, options.seed);
         std::fflush(stdout);
-        if (sim::Setup::is_unsafe)
+        if (sim::Setup::unsafe != sim::Setup::Unsafe::nothing)
             return expect_violation(options.seed, options.runs);
         return run(options.seed, options.runs, options.shrinks);
     } catch (const base::Error &error) {

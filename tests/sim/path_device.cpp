@@ -11,6 +11,8 @@ struct PathDevice::Taken {
         : owner(device)
         , request(taken)
         , answer(given)
+        , change(taken.changes_data() ? device.disk_.change_of(taken, device.observer_.io_of(taken))
+                                      : Change{})
         , flush_mark(device.disk_.begin_flush())
         , timer(device.scheduler_, base::Delegate<>::to<&Taken::ripe>(*this)) {}
     void ripe() noexcept { owner.finish(*this); }
@@ -18,6 +20,7 @@ struct PathDevice::Taken {
     PathDevice &owner;
     block::Request &request;
     Answer answer;
+    Change change;
     unsigned flush_mark;
     bool carried_out = false;
     bool finished = false; ///< its answer is on the way
@@ -26,14 +29,14 @@ struct PathDevice::Taken {
 
 /// A change of data that nobody waits for any more, and that lands all the same.
 struct PathDevice::Ghost {
-    Ghost(PathDevice &device, const Io &change)
+    Ghost(PathDevice &device, const Change &late)
         : owner(device)
-        , io(change)
+        , change(late)
         , timer(device.scheduler_, base::Delegate<>::to<&Ghost::land>(*this)) {}
-    void land() noexcept { owner.disk_.write(owner.number, io); }
+    void land() noexcept { owner.disk_.change(owner.number, change); }
 
     PathDevice &owner;
-    const Io &io;
+    const Change change;
     base::Timer timer;
 };
 
@@ -73,20 +76,17 @@ void PathDevice::submit(block::Request &request) noexcept {
 void PathDevice::carry_out(Taken &taken) noexcept {
     taken.carried_out = true;
     Io *io = observer_.io_of(taken.request);
-    if (io == nullptr) {
-        if (taken.request.operation == block::Operation::read)
-            std::memset(taken.request.data, 0, taken.request.length);
-    } else if (io->changes_data()) {
-        disk_.write(number, *io);
-    } else if (io->asked == block::Operation::read) {
+    if (taken.request.changes_data())
+        disk_.change(number, taken.change);
+    else if (taken.request.operation == block::Operation::read && io == nullptr)
+        std::memset(taken.request.data, 0, taken.request.length);
+    else if (taken.request.operation == block::Operation::read)
         disk_.read(number, *io);
-    }
 }
 
 /// It is not known whether that is done, and when: never, now, or later.
 void PathDevice::haunt(Taken &taken) {
-    const Io *io = observer_.io_of(taken.request);
-    if (taken.carried_out || io == nullptr || !io->changes_data())
+    if (taken.carried_out || !taken.request.changes_data())
         return;
     const unsigned fate = random_.below(4);
     if (fate == 1) {
@@ -94,7 +94,8 @@ void PathDevice::haunt(Taken &taken) {
     } else if (fate > 1 && ghosts_within_ > base::Duration::zero()) {
         using namespace std::chrono_literals;
         const auto last = static_cast<unsigned>(ghosts_within_ / 1ms) - 1;
-        ghosts_.emplace_back(*this, *io).timer.start_in(1ms * (fate == 2 ? last : 1 + random_.below(last)));
+        ghosts_.emplace_back(*this, taken.change)
+            .timer.start_in(1ms * (fate == 2 ? last : 1 + random_.below(last)));
     }
 }
 
@@ -107,8 +108,8 @@ void PathDevice::finish(Taken &taken) noexcept {
             carry_out(taken);
         if (is_flush)
             disk_.end_flush(number, taken.flush_mark);
-    } else if (is_flush && observer_.io_of(taken.request) == nullptr) {
-        disk_.flush_failed(number, taken.flush_mark, observer_.stamp());
+    } else if (is_flush && taken.answer.status.outcome == block::Outcome::path) {
+        disk_.flush_failed(number);
     }
     if (taken.answer.status.outcome == block::Outcome::path_in_doubt)
         haunt(taken);
@@ -135,9 +136,26 @@ void PathDevice::release() noexcept {
             finish(*taken);
 }
 
+void PathDevice::end_server() noexcept {
+    proven_dead_ = true;
+    if (disk_.independent())
+        ghosts_.clear();
+    disk_.lose(number);
+}
+
+void PathDevice::restart() noexcept {
+    const bool was_alive = alive_;
+    die(End::not_done);
+    alive_ = was_alive;
+    proven_dead_ = false;
+}
+
 void PathDevice::die(End end) noexcept {
+    if (alive_) {
+        proven_dead_ = false;
+        ++generation_;
+    }
     alive_ = false;
-    ++generation_;
     answers_.clear();
     for (const auto &taken : taken_) {
         if (taken->finished)
@@ -148,7 +166,8 @@ void PathDevice::die(End end) noexcept {
                                                     : block::Status::path_lost();
         finish(*taken);
     }
-    disk_.lose(number, observer_.stamp());
+    if (end != End::in_doubt)
+        end_server();
 }
 
 } // namespace sim

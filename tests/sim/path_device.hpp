@@ -36,7 +36,8 @@ public:
         bool carried_out = false; ///< although it answers an error, or before it answers
     };
 
-    /// What becomes of what was not answered when the connection is lost.
+    /// What becomes of what was not answered when the connection is lost: the server ended, or is only out
+    /// of sight.
     enum class End : unsigned { not_done, done, in_doubt };
 
     /// `ghosts_within`: what is in doubt may land during this time.
@@ -47,15 +48,19 @@ public:
     void submit(block::Request &request) noexcept override;
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
+    [[nodiscard]] bool proven_dead() const noexcept override { return proven_dead_; }
 
     /// For each of the next requests.
     void will_answer(const Answer &answer) { answers_.push_back(answer); }
     void hang() noexcept { hanging_ = true; }
     /// What hangs is answered, and what it was told to do is forgotten.
     void release() noexcept;
-    /// The connection is lost, with what the server had in its cache.
+    /// The connection is lost; or that what was at its other end has ended.
     void die(End end) noexcept;
+    /// The server that is there now, or a new one, answers.
     void revive() noexcept { alive_ = true; }
+    /// Somebody ends the server and starts it again, and no path knows.
+    void restart() noexcept;
 
     [[nodiscard]] bool alive() const noexcept { return alive_; }
     [[nodiscard]] std::size_t busy() const noexcept { return taken_.size(); }
@@ -66,6 +71,7 @@ private:
     struct Ghost;
     void carry_out(Taken &taken) noexcept;
     void haunt(Taken &taken);
+    void end_server() noexcept;
     void finish(Taken &taken) noexcept;
     void deliver() noexcept;
 
@@ -77,6 +83,7 @@ private:
     block::Geometry geometry_;
     std::uint64_t generation_ = 0;
     bool alive_ = true;
+    bool proven_dead_ = false;
     bool hanging_ = false;
     std::deque<Answer> answers_;
     std::deque<std::unique_ptr<Taken>> taken_;

@@ -2,6 +2,8 @@
 // How paths are activated: semantics reference 2.12, 2.13, R6 to R11.
 #include "paths_model.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -128,7 +130,10 @@ bool PathsModel::gets_no_other() {
 }
 
 void PathsModel::activation_ended(bool go_on) {
-    if (std::exchange(in_doubt_, nullptr) != nullptr)
+    // A path that has failed meanwhile shows nothing when it gets none.
+    if (const Entry *entry = std::exchange(in_doubt_, nullptr);
+        entry != nullptr && (entry->active || map_->live_table()->activation_required() ||
+                             base::split_words(map_->info_text()).at(2) != std::to_string(rounds)))
         gets_another(doubt_delays_);
     catch_up();
     if (activations() != 0)

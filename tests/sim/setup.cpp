@@ -20,15 +20,14 @@ struct SelectorRow {
 constexpr SelectorRow known_selectors[] = {
     {"round-robin", 1}, {"queue-length", 1}, {"service-time", 2}, {"historical-service-time", 1}};
 
-GroupSpec random_group(Random &random) {
+GroupSpec random_group(Random &random, std::vector<unsigned> &left, bool single) {
     GroupSpec group;
     const auto types = selector::all_types();
     group.selector = types[random.below(static_cast<unsigned>(types.size()))]->name;
     group.selector_arguments = "0";
     const auto *row = std::ranges::find(known_selectors, group.selector, &SelectorRow::name);
     const unsigned words = row == std::end(known_selectors) ? 0 : row->path_words;
-    std::vector<unsigned> left{0, 1, 2, 3, 4};
-    for (unsigned count = random.below(3) + 1; count > 0; --count) {
+    for (unsigned count = single ? 1 : random.below(3) + 1; count > 0; --count) {
         const unsigned pick = random.below(static_cast<unsigned>(left.size()));
         group.paths.push_back(left[pick]);
         left.erase(left.begin() + pick);
@@ -46,7 +45,7 @@ unsigned words_in(std::string_view text) { return static_cast<unsigned>(std::ran
 
 } // namespace
 
-TableSpec random_table(std::uint64_t seed) {
+TableSpec random_table(std::uint64_t seed, bool single) {
     Random random(seed);
     TableSpec table;
     table.queueing = random.one_in(2);
@@ -56,8 +55,12 @@ TableSpec random_table(std::uint64_t seed) {
     if (random.one_in(2))
         table.delay_msecs = std::array{0, 50, 500}[random.below(3)];
     const unsigned count = random.one_in(25) ? 0 : random.below(3) + 1;
-    for (unsigned i = 0; i < count; ++i)
-        table.groups.push_back(random_group(random));
+    std::vector<unsigned> left;
+    for (unsigned i = 0; i < count; ++i) {
+        if (i == 0 || !single)
+            left = {0, 1, 2, 3, 4};
+        table.groups.push_back(random_group(random, left, single));
+    }
     table.initial = count == 0 ? 0 : random.below(4) + 1;
     return table;
 }
@@ -83,11 +86,11 @@ std::string TableSpec::text() const {
 
 Setup::Setup(std::uint64_t seed) {
     Random random(seed ^ 0x5e70);
-    (void)random.one_in(2);
+    options.independent_caches = random.one_in(2);
     options.no_path_timeout = random.one_in(3) ? 1500ms : 0ms;
     options.rules.compat = random.one_in(2) ? &multipath::seed : &multipath::kernel;
     options.rules.find_handler = &fakes::HandlerScript::find;
-    table = random_table(random.next());
+    const std::uint64_t table_seed = random.next();
     starts_by_resume = random.one_in(4);
     ends_by_shutdown = random.one_in(5);
     length = 20 + random.below(100);
@@ -97,13 +100,18 @@ Setup::Setup(std::uint64_t seed) {
                                          AmbiguousWrites::retry};
     options.ambiguous_writes = policies[random.below(policies.size())];
     options.ambiguous_hold = std::array{50ms, 700ms, 5000ms}[random.below(3)];
-    if (is_unsafe) {
-        options.ambiguous_writes = AmbiguousWrites::retry;
+    disks_independent = options.independent_caches;
+    if (unsafe != Unsafe::nothing)
         options.independent_caches = false;
-    }
-    const bool reckons_with_ghosts = options.ambiguous_writes != AmbiguousWrites::retry;
-    if (is_unsafe || (reckons_with_ghosts && !options.independent_caches))
+    if (unsafe == Unsafe::ghosts)
+        options.ambiguous_writes = AmbiguousWrites::retry;
+    if (unsafe != Unsafe::nothing)
+        disks_independent = unsafe == Unsafe::caches;
+    if (unsafe == Unsafe::ghosts || options.ambiguous_writes != AmbiguousWrites::retry)
         ghosts_within = options.ambiguous_hold;
+    table = random_table(table_seed, disks_independent);
+    options.unflushed_limit = std::array<std::size_t, 4>{100, 400, 1500, 64U << 20U}[random.below(4)];
+    buffer_memory = std::array<std::size_t, 4>{0, 1U << 15U, 1U << 20U, 1U << 20U}[random.below(4)];
 }
 
 } // namespace sim

@@ -35,7 +35,8 @@ struct TableSpec {
 
     [[nodiscard]] std::string text() const;
 };
-TableSpec random_table(std::uint64_t seed);
+/// `single`: every group has one path, and every device one group (design D4).
+TableSpec random_table(std::uint64_t seed, bool single);
 
 /// What a run begins with.
 struct Setup {
@@ -47,8 +48,11 @@ struct Setup {
     unsigned length = 0;           ///< actions
     /// What a path left unanswered may still land during this time, as far as the map was told.
     base::Duration ghosts_within{};
-    /// Ghosts that the map was told not to reckon with: it must be seen that they do harm.
-    static inline bool is_unsafe = false;
+    bool disks_independent = false; ///< as the map was told, or not
+    std::size_t buffer_memory = 0;  ///< 0: the map has no pool
+    /// What the map was told not to reckon with; it must be seen that it does harm.
+    enum class Unsafe { nothing, ghosts, caches };
+    static inline Unsafe unsafe = Unsafe::nothing;
 };
 
 } // namespace sim

@@ -14,7 +14,8 @@ constexpr std::array<base::Duration, 10> pauses{0ms, 1ms, 5ms, 20ms, 99ms, 100ms
 World::World(Verdict &verdict, std::uint64_t seed)
     : verdict_(verdict)
     , setup_(seed)
-    , disk_(verdict, setup_.options.independent_caches)
+    , buffers_(scheduler_, setup_.buffer_memory)
+    , disk_(verdict, setup_.disks_independent)
     , checker_(verdict, scheduler_, setup_, disk_) {
     handler_.lets_send = [this](const block::Device &device) {
         return checker_.may_send(static_cast<const PathDevice &>(device));
@@ -33,7 +34,7 @@ World::World(Verdict &verdict, std::uint64_t seed)
             std::make_unique<multipath::Ticket>(base::Delegate<int>::to<&Waiter::ended>(waiter));
     }
     multipath::DeviceSet &paths = *this; // private base: make_unique could not convert
-    map_ = std::make_unique<multipath::Map>(scheduler_, "m", setup_.options, paths, checker_);
+    map_ = std::make_unique<multipath::Map>(scheduler_, "m", map_options(), paths, checker_);
     map_->load(setup_.table.text());
     if (setup_.starts_by_resume) {
         waiters_[0].model.pending = true;
@@ -49,6 +50,12 @@ World::World(Verdict &verdict, std::uint64_t seed)
 }
 
 World::~World() = default;
+
+multipath::MapOptions World::map_options() noexcept {
+    multipath::MapOptions options = setup_.options;
+    options.buffers = setup_.buffer_memory != 0 ? &buffers_ : nullptr;
+    return options;
+}
 
 multipath::PathDevice World::find(std::string_view name) {
     for (const auto &device : devices_)
@@ -149,6 +156,7 @@ void World::expect_all_to_end() {
     advance(20s);
     for (unsigned block = 0; block < blocks && !verdict_.failed(); ++block)
         send(*clients_[0], block::Operation::read, block, 1, false);
+    clients_[1] = &checker_.connect(); // what was lost before is not its loss
     send(*clients_[1], block::Operation::flush, 0, 0, false);
     advance(20s);
     if (!verdict_.failed())
@@ -188,6 +196,10 @@ void World::finish() {
     for (const auto &device : devices_)
         device->release();
     advance(20s);
+    map_->flush_at_end(base::Delegate<>::to<&World::flushed_at_end>(*this));
+    advance(20s);
+    if (!flushed_at_end_)
+        verdict_.fail("the flush at the end never ended");
     if (!verdict_.failed())
         checker_.expect_all_done();
     if (verdict_.failed())

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "action.hpp"
+#include "base/buffer_pool.hpp"
 #include "checker.hpp"
 #include "fakes/manual_scheduler.hpp"
 #include "fakes/scripted_handler.hpp"
@@ -63,10 +64,15 @@ private:
     GateModel::Waiter *free_waiter();
     [[nodiscard]] bool messages_refused() const;
 
+    void flushed_at_end() noexcept { flushed_at_end_ = true; }
+    [[nodiscard]] multipath::MapOptions map_options() noexcept;
+
     Verdict &verdict_;
     const Setup setup_;
     fakes::HandlerScript handler_;
     fakes::ManualScheduler scheduler_;
+    base::BufferPool buffers_;
+    bool flushed_at_end_ = false;
     Disk disk_;
     Checker checker_;
     std::vector<std::unique_ptr<PathDevice>> devices_;

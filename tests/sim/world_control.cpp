@@ -39,6 +39,9 @@ void World::fail_path(unsigned device) {
 }
 
 void World::reinstate_path(unsigned device) {
+    // That is the operator's part of it.
+    if (device < devices && map_->in_quarantine(*devices_[device]))
+        devices_[device]->restart();
     checker_.begin();
     bool found = false;
     const bool barred = device < devices && checker_.barred[device];
@@ -46,6 +49,7 @@ void World::reinstate_path(unsigned device) {
         checker_.paths.for_each_entry(device, [&](auto &entry) {
             found = true;
             checker_.paths.reinstate(entry);
+            checker_.released(device);
         });
     const int unknown = device >= devices && checker_.paths.kernel() ? ENODEV : EINVAL;
     message("reinstate_path " + device_name(device), found ? 0 : unknown);
@@ -109,7 +113,7 @@ void World::withdraw(unsigned ticket) {
 }
 
 void World::load(unsigned table, bool mistaken) {
-    const TableSpec spec = random_table(table);
+    const TableSpec spec = random_table(table, setup_.disks_independent);
     bool loaded = true;
     try {
         map_->load(mistaken ? spec.text() + " rest" : spec.text());

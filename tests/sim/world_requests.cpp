@@ -70,6 +70,7 @@ void World::script_answers(const Action &action) {
 }
 
 void World::die(unsigned device, bool told, PathDevice::End end) {
+    checker_.dies(device, end != PathDevice::End::in_doubt);
     devices_[device]->die(end);
     if (!told)
         return;
@@ -86,8 +87,10 @@ void World::revive(unsigned device, bool told) {
         return;
     checker_.begin();
     checker_.paths.for_each_entry(device, [this, device](auto &entry) {
-        if (!entry.held_down && !checker_.barred[device])
+        if (!entry.held_down && !checker_.barred[device] && !map_->in_quarantine(*devices_[device])) {
             checker_.paths.reinstate(entry);
+            checker_.released(device);
+        }
     });
     map_->path_answers(*devices_[device]);
     checker_.end();
