@@ -49,7 +49,8 @@ TableSpec random_table(std::uint64_t seed, bool single) {
     Random random(seed);
     TableSpec table;
     table.queueing = random.one_in(2);
-    table.handler = random.one_in(2);
+    const bool handler = random.one_in(2);
+    table.handler = handler && !single; // takeovers and activations together are not foreseen by the model
     if (random.one_in(2))
         table.retries = random.below(4);
     if (random.one_in(2))
