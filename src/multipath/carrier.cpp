@@ -20,7 +20,7 @@ void Carrier::go_on() noexcept {
     if (!target_->active) { // it has failed meanwhile, or is another disk
         target_ = nullptr;
         owner_.takeover_ended();
-    } else if (log_.empty() || (is_intact() && device_ == target_->device)) {
+    } else if ((log_.empty() && !needs_flush()) || (is_intact() && device_ == target_->device)) {
         target_generation_ = target_->device->generation();
         end_takeover(true);
     } else if (!flush()) {
@@ -33,7 +33,7 @@ bool Carrier::flush() noexcept {
         return flushing_;
     flushing_ = true;
     owner_.flush_begins();
-    flush_covers_ = log_.last_number();
+    flush_scope_ = flush_scope();
     flush_.operation = block::Operation::flush;
     flush_.push(*this, nullptr);
     device_->submit(flush_);
@@ -53,7 +53,7 @@ void Carrier::flush_ended(block::Status status) noexcept {
     if (status.ok() && !is_intact())
         status = block::Status::path_lost();
     if (status.ok())
-        log_.drop_until(flush_covers_);
+        flush_succeeded(flush_scope_);
     else
         trusted_ = false;
     owner_.flushed(*device_, status);
@@ -61,8 +61,8 @@ void Carrier::flush_ended(block::Status status) noexcept {
 }
 
 void Carrier::begin_replay() noexcept {
-    if (device_ != nullptr && device_ != target_->device)
-        leave_carrier();
+    if (device_ != nullptr && device_ != target_->device && !log_.empty())
+        leave(*device_, generation_);
     target_generation_ = target_->device->generation();
     replay_failed_ = false;
     replay_more();
@@ -108,7 +108,7 @@ void Carrier::entry_replayed(block::Request &request, block::Status status) noex
     *static_cast<UnflushedLog::Entry **>(request.popped()) = nullptr;
     --replaying_;
     if (status.outcome != block::Outcome::path_lost) // it has had it, or may have it yet
-        leave(*target_->device, target_generation_);
+        leave(*target_->device, target_generation_, status.outcome == block::Outcome::path_in_doubt);
     if (status.is_path_error()) {
         replay_failed_ = true;
         owner_.replay_failed(*target_, request, status);
@@ -122,15 +122,17 @@ void Carrier::entry_replayed(block::Request &request, block::Status status) noex
 void Carrier::end_takeover(bool well) noexcept {
     const Path &path = *std::exchange(target_, nullptr);
     if (well) {
-        if (device_ != path.device)
-            log_.untaint();
         device_ = path.device;
         generation_ = target_generation_;
         trusted_ = true;
         const std::vector<Mark> left = std::exchange(left_, {});
         for (const Mark &mark : left) {
-            if (mark.device == device_ || mark.is_dead() || holds_back(*mark.device))
+            if (mark.is_dead() || holds_back(*mark.device))
                 continue;
+            if (mark.device == device_) {
+                left_.push_back(mark);
+                continue;
+            }
             quarantined_.push_back(mark);
             owner_.quarantined(*mark.device);
         }
@@ -141,26 +143,29 @@ void Carrier::end_takeover(bool well) noexcept {
     owner_.takeover_ended();
 }
 
-void Carrier::leave(const block::Device &device, std::uint64_t generation) {
-    for (Mark &mark : left_) {
-        if (mark.device == &device) {
-            mark.generation = std::max(mark.generation, generation);
-            return;
-        }
-    }
-    left_.push_back({&device, generation});
+void Carrier::leave(const block::Device &device, std::uint64_t generation, bool late) {
+    const auto known = std::ranges::find(left_, &device, &Mark::device);
+    Mark &mark = known != left_.end() ? *known : left_.emplace_back(Mark{&device, generation, 0});
+    mark.generation = std::max(mark.generation, generation);
+    mark.number = log_.take_number();
+    mark.is_late = mark.is_late || late;
+    mark.is_flushed = false;
 }
 
-void Carrier::taint(const block::Device &device, std::uint64_t generation) noexcept {
-    if (&device != device_ || generation != generation_) {
-        leave(device, generation);
+bool Carrier::needs_flush() const noexcept {
+    const auto mark = std::ranges::find(left_, device_, &Mark::device);
+    return mark != left_.end() && !mark->is_flushed && !mark->is_dead();
+}
+
+void Carrier::flush_succeeded(const FlushScope &scope) noexcept {
+    log_.drop_until(scope.last_number);
+    const auto mark = std::ranges::find(left_, device_, &Mark::device);
+    if (mark == left_.end() || mark->number > scope.last_number)
         return;
-    }
-    log_.taint();
-    tainted_generation_ = generation;
+    mark->is_flushed = true;
+    if (scope.is_settled || !mark->is_late)
+        left_.erase(mark);
 }
-
-void Carrier::leave_carrier() { leave(*device_, log_.entries().empty() ? tainted_generation_ : generation_); }
 
 bool Carrier::holds_back(const block::Device &device) const noexcept {
     return std::ranges::any_of(

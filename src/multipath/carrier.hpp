@@ -19,8 +19,14 @@ namespace multipath {
 /// it is quarantined: its cache could come back over newer data. On the map's worker.
 class Carrier final : private block::Layer {
 public:
+    struct FlushScope {
+        std::uint64_t last_number = 0; ///< of the log
+        bool is_settled = false;       ///< nothing that was sent before may be carried out later
+    };
     class Owner {
     public:
+        /// Whether something may still be carried out that a device was given long ago.
+        [[nodiscard]] virtual bool may_change_late() const noexcept = 0;
         /// Whether no path has a request of the map's clients.
         [[nodiscard]] virtual bool drained() const noexcept = 0;
         /// A takeover ended, well or not: what waits for it tries again.
@@ -49,6 +55,10 @@ public:
     [[nodiscard]] bool carries(const Path &path) const noexcept {
         return target_ == nullptr && path.device == device_ && is_intact();
     }
+    /// Whether the device carries, and its cache is what we think it is.
+    [[nodiscard]] bool trusts(const block::Device &device) const noexcept {
+        return device_ == &device && is_intact();
+    }
     /// Lets the path take over, at once if nothing is in the way. Nothing while another one does.
     void take_over(Path &path) noexcept;
     /// To be called when Owner::drained() has become true.
@@ -59,11 +69,16 @@ public:
     bool flush() noexcept;
     /// The device answered a flush with an error: nobody knows what its cache holds.
     void distrust() noexcept { trusted_ = false; }
-    /// The device had this generation when it was given a change of data that may still be carried out.
-    void doubt(const block::Device &device, std::uint64_t generation) { leave(device, generation); }
-
-    /// The device answered a change of data with an error: its cache may hold some of it all the same.
-    void taint(const block::Device &device, std::uint64_t generation) noexcept;
+    /// The device had this generation when it was given a change of data that its client was not told of: it
+    /// is in its cache, or some of it, or (`late`) may still come there.
+    void leave(const block::Device &device, std::uint64_t generation, bool late = false);
+    /// Whether the cache of the device that carries holds something of the kind.
+    [[nodiscard]] bool needs_flush() const noexcept;
+    /// What a flush covers that is sent now to the device that carries; and that it succeeded.
+    [[nodiscard]] FlushScope flush_scope() const noexcept {
+        return {.last_number = log_.last_number(), .is_settled = !owner_.may_change_late()};
+    }
+    void flush_succeeded(const FlushScope &scope) noexcept;
 
     /// Whether the device is in quarantine, and its server is not proven dead since.
     [[nodiscard]] bool holds_back(const block::Device &device) const noexcept;
@@ -73,7 +88,7 @@ public:
     template <typename Stays>
     void forget_devices(Stays stays) noexcept {
         if (device_ != nullptr && !log_.empty())
-            leave_carrier();
+            leave(*device_, generation_);
         device_ = nullptr;
         const auto is_gone = [&stays](const Mark &mark) { return !stays(*mark.device) || mark.is_dead(); };
         std::erase_if(left_, is_gone);
@@ -88,6 +103,9 @@ private:
     struct Mark {
         const block::Device *device;
         std::uint64_t generation; ///< that has, or may get, what must not come back
+        std::uint64_t number;     ///< in the log's order
+        bool is_late = false;     ///< more may come into its cache
+        bool is_flushed = false;  ///< since, but more may come
         [[nodiscard]] bool is_dead() const noexcept {
             return device->generation() > generation && device->proven_dead();
         }
@@ -104,22 +122,19 @@ private:
     void replay(UnflushedLog::Entry &entry) noexcept;
     [[nodiscard]] bool overlaps_running(const UnflushedLog::Entry &entry) const noexcept;
     void end_takeover(bool well) noexcept;
-    void leave(const block::Device &device, std::uint64_t generation);
-    void leave_carrier();
 
     Owner &owner_;
     UnflushedLog &log_;
     block::Device *device_ = nullptr; ///< that carries
     std::uint64_t generation_ = 0;    ///< of it, as it began
     bool trusted_ = true;
-    std::uint64_t tainted_generation_ = 0;
     Path *target_ = nullptr; ///< of the takeover that runs
     std::uint64_t target_generation_ = 0;
-    std::vector<Mark> left_; ///< with unflushed data, or given some of what is kept
+    std::vector<Mark> left_; ///< with something unflushed, the one that carries among them
     std::vector<Mark> quarantined_;
 
     bool flushing_ = false;
-    std::uint64_t flush_covers_ = 0;
+    FlushScope flush_scope_{};
     block::Request flush_;
 
     bool replay_failed_ = false;

@@ -218,6 +218,7 @@ private:
     bool settle_caches() noexcept;
     void meet_devices();
     void meet(block::Device &device);
+    [[nodiscard]] bool may_change_late() const noexcept override { return range_locks_.any(); }
     /// What paths hold from before our start is stable before anything newer is sent, too.
     [[nodiscard]] bool drained() const noexcept override {
         return in_flight_ == 0 && dirty_.in_flight() == 0;
@@ -294,7 +295,7 @@ private:
     base::List<block::Request> covered_; ///< the same, by the flush that runs
     std::size_t unkept_size_ = 0;        ///< both lists
     block::Request *running_flush_ = nullptr; ///< of clients
-    std::uint64_t running_flush_covers_ = 0;  ///< up to this number in the log
+    Carrier::FlushScope running_flush_scope_{};
     base::List<block::Request> riders_;       ///< end with the running flush
     base::List<block::Request> next_flushes_; ///< came after it was sent
     base::Delegate<> flushed_at_end_;

@@ -28,20 +28,21 @@ bool Map::shares_next_flush(Request &request) noexcept {
         return true;
     }
     running_flush_ = &request;
-    running_flush_covers_ = log_.last_number();
+    running_flush_scope_ = carrier_.flush_scope();
     return false;
 }
 
 /// Returns how it ended for whoever sent it.
 Status Map::flush_came_back(const Request &request, const Path &path, Status status) noexcept {
     running_flush_ = nullptr;
-    // One that a restarted server answered covers nothing of what the dead one had.
-    if (status.ok() && request.sent_generation != path.device->generation())
+    // One that a restarted server answered covers nothing of what the dead one had; nor does one whose server
+    // failed another flush meanwhile.
+    if (status.ok() && !carrier_.trusts(*path.device))
         status = Status::path_lost();
     base::List<Request> done;
     done.take_all(riders_);
     if (status.ok()) {
-        log_.drop_until(running_flush_covers_);
+        carrier_.flush_succeeded(running_flush_scope_);
         dirty_.is_stable(*path.device, request.sent_generation);
     } else {
         done.take_all(next_flushes_);
@@ -106,7 +107,7 @@ void Map::take_back(base::List<Request> &list) noexcept {
     while (!list.empty()) {
         Request &request = list.pop_front();
         --unkept_size_;
-        carrier_.doubt(*static_cast<Path *>(request.popped())->device, request.sent_generation);
+        carrier_.leave(*static_cast<Path *>(request.popped())->device, request.sent_generation);
         take_back(request);
     }
 }
@@ -180,7 +181,7 @@ void Map::quarantined(const block::Device &device) noexcept {
 bool Map::settle_caches() noexcept {
     if (carrier_.busy())
         return false;
-    if (log_.empty())
+    if (log_.empty() && !carrier_.needs_flush())
         return true;
     if (carrier_.flush())
         return false;

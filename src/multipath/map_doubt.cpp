@@ -15,10 +15,9 @@ bool Map::may_land(const block::Request &request, block::Status status) const no
 /// A path gave back a change of data.
 void Map::came_back(block::Request &request, const Path &path, block::Status status) noexcept {
     request.change.unlink();
-    if (tracks_caches() && status.outcome == block::Outcome::path_in_doubt)
-        carrier_.doubt(*path.device, request.sent_generation);
-    else if (tracks_caches() && !status.ok() && status.outcome != block::Outcome::path_lost)
-        carrier_.taint(*path.device, request.sent_generation);
+    if (tracks_caches() && !status.ok() && status.outcome != block::Outcome::path_lost)
+        carrier_.leave(*path.device, request.sent_generation,
+                       status.outcome == block::Outcome::path_in_doubt);
     if (may_land(request, status)) {
         range_locks_.lock(request, options_.ambiguous_hold);
         tell("WRITE_IN_DOUBT",

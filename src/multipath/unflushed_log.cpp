@@ -61,8 +61,6 @@ void UnflushedLog::drop(Entry &entry) noexcept {
 void UnflushedLog::drop_until(std::uint64_t number) noexcept {
     while (!entries_.empty() && entries_.front().number <= number)
         drop(entries_.front());
-    if (tainted_ <= number)
-        tainted_ = 0;
 }
 
 void UnflushedLog::trim_front(Entry &entry, std::uint64_t begin) noexcept {

@@ -48,13 +48,10 @@ public:
     /// A flush covered these.
     void drop_until(std::uint64_t number) noexcept;
 
-    /// A cache may hold something of a change that was not acknowledged.
-    void taint() noexcept { tainted_ = ++last_number_; }
-    /// That cache does not matter any more.
-    void untaint() noexcept { tainted_ = 0; }
+    /// The next number, for something else that the same flushes cover.
+    [[nodiscard]] std::uint64_t take_number() noexcept { return ++last_number_; }
 
-    /// Whether no cache holds what a flush would make stable.
-    [[nodiscard]] bool empty() const noexcept { return entries_.empty() && tainted_ == 0; }
+    [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
     /// A quarter of what there may be: time for a flush, so that room is left while it runs.
     [[nodiscard]] bool wants_flush() const noexcept { return bytes_ >= limit_ / 4; }
@@ -71,7 +68,6 @@ private:
     const std::size_t limit_;
     std::size_t bytes_ = 0;
     std::uint64_t last_number_ = 0;
-    std::uint64_t tainted_ = 0; ///< the number of the last taint; 0: there is none
     base::List<Entry> entries_;
     base::ObjectPool<Entry> pool_;
     base::ObjectPool<Memory> memories_;

@@ -396,6 +396,24 @@ TEST_CASE("with no other path that is an error, for everybody who was there, unt
     CHECK(rig.order() == "1 0=a 1 1=b 1 flush"); // nobody knows what became of it there
 }
 
+TEST_CASE("a flush is worth nothing when its server failed another one meanwhile") {
+    multipath::MapOptions options = independent;
+    options.unflushed_limit = 0; // our own flush runs for a write
+    Written rig(queueing(T2), options);
+    rig.device("P1").holding = true;
+    rig.io_and(1, Operation::flush); // a client's
+    rig.device("P1").holding = false;
+    rig.device("P1").verdict = [](const block::Request &request) {
+        return request.operation == Operation::flush ? Status::path_error(EIO) : Status::success();
+    };
+    rig.write(2, 'c');
+    rig.device("P1").release();
+    rig.order();
+    rig.scheduler.run();
+    CHECK(rig.results[2] == "ok");
+    CHECK(rig.order() == "2 2=c 2 flush 2 flush"); // ours for the write, and the client's
+}
+
 TEST_CASE("flushes that come while one runs share the next") {
     Written rig;
     rig.device("P1").holding = true;

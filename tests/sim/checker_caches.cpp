@@ -79,6 +79,7 @@ void Checker::own_flush_ends(const PathDevice &device, block::Request &request, 
         status = block::Status::path_lost();
     if (status.ok())
         return flushed(device.number, flush.generation, flush.sent);
+    doubted_[device.number] |= covered_count() != 0; // the map looks for no other flush that covered them
     bool any = false;
     paths.for_each_entry(device.number, [this, &any](PathsModel::Entry &entry) {
         paths.fail(entry);

@@ -119,6 +119,7 @@ private:
     std::vector<Entry *> to_be_asked_;
     Entry *in_doubt_ = nullptr; ///< the path whose attempt ends and may have another
     bool doubt_delays_ = false;
+    bool delay_is_unsure_ = false; ///< what ended in doubt may have been told no
     bool delays_round_ = false;
     bool timed_out_ = false;
     bool shut_down_ = false;

@@ -41,6 +41,7 @@ void PathsModel::begin_round() {
 }
 
 void PathsModel::end_delay(bool go_on) {
+    delay_is_unsure_ = false;
     round_due.reset();
     for (Group &group : groups) {
         for (Entry &entry : group.paths) {
@@ -72,7 +73,7 @@ PathsModel::Entry *PathsModel::activation_asked(unsigned device) {
     if (std::exchange(in_doubt_, nullptr) != nullptr)
         gets_another(doubt_delays_);
     catch_up();
-    if (to_be_asked_.empty() && round_due == scheduler_.now())
+    if (to_be_asked_.empty() && (round_due == scheduler_.now() || delay_is_unsure_))
         end_delay(false);
     const auto asked = std::ranges::find(to_be_asked_, device, &Entry::device);
     if (asked == to_be_asked_.end()) {
@@ -133,8 +134,10 @@ void PathsModel::activation_ended(bool go_on) {
     // A path that has failed meanwhile shows nothing when it gets none.
     if (const Entry *entry = std::exchange(in_doubt_, nullptr);
         entry != nullptr && (entry->active || map_->live_table()->activation_required() ||
-                             base::split_words(map_->info_text()).at(2) != std::to_string(rounds)))
+                             base::split_words(map_->info_text()).at(2) != std::to_string(rounds))) {
         gets_another(doubt_delays_);
+        delay_is_unsure_ = !entry->active;
+    }
     catch_up();
     if (activations() != 0)
         return;
