@@ -149,6 +149,8 @@ void Checker::check_turn(const Io &io) {
     // A suspend without flush pushes back what it finds, while others go on.
     if (std::ranges::find(line_, &io) == line_.end() || gate.suspending_noflush())
         return;
+    if (setup_.options.verify_eio) // two paths are read meanwhile, and who waits for that loses its place
+        return;
     for (const Io *other : line_) {
         if (other == &io)
             return;

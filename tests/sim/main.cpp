@@ -64,6 +64,8 @@ Options parse(char **words) {
             sim::Verdict::traces = true;
         else if (word == "--expect-violation" && words[1] != nullptr)
             sim::Setup::unsafe = hazard(*++words);
+        else if (word == "--shared-caches")
+            sim::Setup::shares_caches = true;
         else if (word == "--no-shrink")
             options.shrinks = false;
         else

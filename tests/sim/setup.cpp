@@ -101,6 +101,7 @@ Setup::Setup(std::uint64_t seed) {
                                          AmbiguousWrites::retry};
     options.ambiguous_writes = policies[random.below(policies.size())];
     options.ambiguous_hold = std::array{50ms, 700ms, 5000ms}[random.below(3)];
+    options.independent_caches = options.independent_caches && !shares_caches;
     disks_independent = options.independent_caches;
     if (unsafe != Unsafe::nothing)
         options.independent_caches = false;

@@ -53,6 +53,7 @@ struct Setup {
     /// What the map was told not to reckon with; it must be seen that it does harm.
     enum class Unsafe { nothing, ghosts, caches };
     static inline Unsafe unsafe = Unsafe::nothing;
+    static inline bool shares_caches = false; ///< in every run
 };
 
 } // namespace sim
