@@ -5,8 +5,13 @@
 files with faults injected by the daemon.
 """
 import os
+import pathlib
 import signal
 import subprocess
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "system"))
+import harness  # noqa: E402  pylint: disable=wrong-import-position
 
 SECTOR = 512
 # scsi_debug: reads of these sectors are a medium error.
@@ -108,7 +113,7 @@ class Servers:
         self._switch(path).unlink(missing_ok=True)
 
     def hold(self, path):
-        os.kill(self.children[path].pid, signal.SIGSTOP)
+        harness.stop(self.children[path].pid)
 
     def release(self, path):
         os.kill(self.children[path].pid, signal.SIGCONT)

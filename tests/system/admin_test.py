@@ -195,7 +195,7 @@ def test_status_answers_within_100_ms_while_a_server_is_stopped_under_load(rig):
     servers = two_servers(rig)
     clients = [Client(rig.path("nbd.sock"), "m") for _ in range(8)]
     for server in servers.values():
-        server.signal(signal.SIGSTOP)
+        server.stop()
     for client in clients:
         for number in range(32):
             client.request(READ, number * 65536, 65536)

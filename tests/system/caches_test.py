@@ -137,7 +137,7 @@ def stop_and_continue(rig, servers):
 
 def stop(server):
     """Until none of its threads can answer."""
-    server.signal(signal.SIGSTOP)
+    server.stop()
     threads = pathlib.Path(f"/proc/{server.pid}/task")
     wait_for(lambda: all(") T " in (each / "stat").read_text() for each in threads.iterdir()), what="a stopped server")
 

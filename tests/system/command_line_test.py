@@ -266,7 +266,7 @@ def test_a_stopped_client_does_not_keep_the_server(rig):
     fio = rig.start("fio", "fio", "--name=x", "--ioengine=nbd", f"--uri={rig.export('m')}", "--rw=randread",
                     "--bs=1M", "--iodepth=32", "--size=32M", "--time_based", "--runtime=60", "--thread")
     wait_for(lambda: any("open count: 1" in line for line in rig.ctl("info", "m")), what="fio")
-    fio.signal(signal.SIGSTOP)
+    fio.stop()
     begin = time.monotonic()
     rig.daemon.signal(signal.SIGTERM)
     assert rig.daemon.child.wait(10) == 0

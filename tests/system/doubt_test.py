@@ -103,7 +103,7 @@ def test_a_write_whose_server_is_killed_is_not_in_doubt(rig):
     _, servers = serve(rig, table="0 0 2 1 round-robin 0 1 1 b 1 round-robin 0 1 1 a 1")
     with Client(rig.path("nbd.sock"), "m") as client:
         client.read(0, BLOCK)
-        servers["b"].signal(signal.SIGSTOP)
+        servers["b"].stop()
         cookie = client.request(WRITE, 0, BLOCK, OLD)
         servers["b"].kill()
         assert client.reply() == (cookie, 0)
@@ -205,7 +205,7 @@ multipaths:
                     "--size=16M", "--iodepth=16", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0",
                     "--time_based", "--runtime=8", "--rate_iops=1000,1000", cwd=rig.directory)
     wait_for(lambda: rig.path("disk").stat().st_blocks > 0, what="fio")
-    servers["a"].signal(signal.SIGSTOP)
+    servers["a"].stop()
     begin = time.monotonic()
     console = Console(rig.path("admin.sock"))
     answers = []

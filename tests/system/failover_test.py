@@ -128,7 +128,7 @@ def test_a_stopped_server_makes_a_gap_of_its_timeout(rig):
     go_on(prober)
     for name in "ab":
         prober.take_longest_gap()
-        servers[name].signal(signal.SIGSTOP)
+        servers[name].stop()
         rig.wait_for_path("m", name, "F")
         go_on(prober)
         judge_gap(f"SIGSTOP of {name}", prober.take_longest_gap(), 1.2)
@@ -144,7 +144,7 @@ def test_fio_verifies_after_servers_were_stopped_and_continued(rig):
     fio = start_fio(rig)
     wait_for(lambda: started(rig), what="fio's first write")
     for name in "ab":
-        servers[name].signal(signal.SIGSTOP)
+        servers[name].stop()
         rig.wait_for_path("m", name, "F")
         servers[name].signal(signal.SIGCONT)
         rig.wait_for_path("m", name, "A", 20)

@@ -104,7 +104,7 @@ def test_a_stopped_server_with_unflushed_data_is_quarantined(rig):
     servers = serve(rig)
     with client_of(rig) as client:
         assert write(client) == 0
-        servers["a"].signal(signal.SIGSTOP)
+        servers["a"].stop()
         wait_for(lambda: client.call(READ, 0, 4096) == (0, DATA) and why_failed(rig, "a") == "quarantined",
                  what="a path in quarantine")  # a read may still be answered before the signal arrives
         servers["a"].signal(signal.SIGCONT)

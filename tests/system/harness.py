@@ -33,6 +33,19 @@ def wait_for(condition, seconds=10, what="condition"):
         time.sleep(0.005)
 
 
+def stop(pid):
+    """SIGSTOP, and returns when every thread of the process stands still: that takes its time, in which it answers."""
+    def stands_still():
+        try:
+            threads = [task / "stat" for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+            return all(stat.read_text().rsplit(") ", 1)[1].startswith("T") for stat in threads)
+        except FileNotFoundError:  # one has just ended
+            return False
+
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(stands_still, what="a process that stands still")
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -68,6 +81,9 @@ class Process:
 
     def signal(self, number):
         self.child.send_signal(number)
+
+    def stop(self):
+        stop(self.pid)
 
     def kill(self):
         """kill -9, and gone when this returns."""

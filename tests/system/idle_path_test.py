@@ -25,7 +25,7 @@ def test_a_server_that_stops_while_idle_is_left_and_found_again(rig):
     server = serve(rig)
     time.sleep(1.5)  # some questions, which are answered
     assert rig.path_state("m", "a") == "A" and "lost" not in rig.daemon.output()
-    server.signal(signal.SIGSTOP)
+    server.stop()
     begin = time.monotonic()
     rig.wait_for_path("m", "a", "F")
     assert SANITIZED or time.monotonic() - begin < 2
@@ -42,7 +42,7 @@ def test_under_compat_kernel_it_is_left_at_the_next_request(rig):
     server = serve(rig, ", compat: kernel")
     with Client(rig.path("nbd.sock"), "m") as client:
         client.read(0, 4096)
-        server.signal(signal.SIGSTOP)
+        server.stop()
         time.sleep(2)  # as long as it would have been noticed
         assert rig.path_state("m", "a") == "A"
         client.request(0, 0, 4096)

@@ -57,7 +57,7 @@ class Target:
         self.server.kill()
 
     def stop(self):
-        self.server.signal(signal.SIGSTOP)
+        self.server.stop()
 
     def go_on(self):
         self.server.signal(signal.SIGCONT)

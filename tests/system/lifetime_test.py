@@ -156,7 +156,7 @@ def test_rename_keeps_clients_and_waiting_commands(rig):
 
 def test_create_is_called_off_with_its_session(rig):
     servers = serve(rig)
-    servers["a"].signal(signal.SIGSTOP)
+    servers["a"].stop()
     console = Console(rig.path("admin.sock"))
     console.send(f"create n {ONE}")
     assert console.silent()

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Tables at run time: load, clear, suspend and resume, under real clients and over real servers."""
 import os
-import pathlib
 import signal
 import threading
 import time
@@ -49,16 +48,9 @@ def table(rig, *options):
     return [line.split(" multipath ")[1].strip() for line in rig.ctl("table", *options, "m")]
 
 
-def is_stopped(server):
-    """Whether every thread of it stands still: SIGSTOP takes its time."""
-    tasks = pathlib.Path(f"/proc/{server.pid}/task").iterdir()
-    return all((task / "stat").read_text().rsplit(") ", 1)[1].startswith("T") for task in tasks)
-
-
 def begin_a_read_that_hangs(rig, servers, client):
     """Path a has it when this returns, and its server does not answer."""
-    servers["a"].signal(signal.SIGSTOP)
-    wait_for(lambda: is_stopped(servers["a"]), what="a stopped server")
+    servers["a"].stop()
     client.request(READ, 0, 4096)
     wait_for(lambda: "in_flight=1" in rig.ctl("show", "clients", "m")[0], what="a request in flight")
 
