@@ -16,9 +16,13 @@ FaultBackend::FaultBackend(base::Scheduler &scheduler, Make make)
     , make_(std::move(make))
     , real_(make_())
     , completions_(scheduler)
+    , scsi_(scheduler)
+    , is_scsi_(real_->scsi() != nullptr)
     , delays_(scheduler, base::Delegate<>::to<&FaultBackend::end_delays>(*this))
     , tell_of_drop_(base::Delegate<>::to<&FaultBackend::tell_of_drop>(*this))
-    , settle_(base::Delegate<>::to<&FaultBackend::settle>(*this)) {}
+    , settle_(base::Delegate<>::to<&FaultBackend::settle>(*this)) {
+    scsi_.lead_to(real_->scsi());
+}
 
 FaultBackend::~FaultBackend() {
     assert(observer_ == nullptr && waiting_.empty() && completions_.empty() && "closed and drained first");
@@ -170,6 +174,7 @@ void FaultBackend::close_real() noexcept {
     up_ = false;
     choose_way();
     fail_waiting();
+    scsi_.lead_to(nullptr);
     real_->close(base::Delegate<>::to<&FaultBackend::real_closed>(*this));
 }
 
@@ -181,12 +186,13 @@ void FaultBackend::real_closed() noexcept {
 void FaultBackend::settle() noexcept {
     real_.reset();
     if (closing_) {
-        if (!completions_.empty())
+        if (!completions_.empty() || !scsi_.empty())
             return scheduler_.post(settle_);
         const base::Delegate<> closed = closed_;
         closed(); // may destroy this object
     } else if (!dropped_) {
         real_ = make_();
+        scsi_.lead_to(real_->scsi());
         state_ = State::ready;
         choose_way();
         if (observer_ != nullptr)

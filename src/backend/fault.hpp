@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/backend.hpp"
+#include "backend/fault_port.hpp"
 #include "backend/fault_rule.hpp"
 #include "base/object_pool.hpp"
 #include "block/completion_queue.hpp"
@@ -57,6 +58,8 @@ public:
         return state_ == State::ready && real_->proven_dead();
     }
 
+    [[nodiscard]] block::ScsiPort *scsi() noexcept override { return is_scsi_ ? &scsi_ : nullptr; }
+
 private:
     /// Of the real backend.
     enum class State : std::uint8_t { ready, closing, gone };
@@ -107,6 +110,8 @@ private:
     base::List<Waiting> waiting_; ///< in order of submission
     base::ObjectPool<Waiting> waiting_pool_;
     block::CompletionQueue completions_;
+    FaultPort scsi_;
+    const bool is_scsi_;
     base::Timer delays_;
     base::Task tell_of_drop_;
     base::Task settle_;

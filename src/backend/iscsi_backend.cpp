@@ -46,6 +46,7 @@ IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
              {stall_timeout_,
               settings.checks_idle ? settings.values.get<milliseconds>("idle_check") : milliseconds(0)},
              base::Delegate<>::to<&IscsiBackend::silent>(*this))
+    , orders_(worker, session_, pulse_)
     , resolver_(worker, uri_.host, uri_.port, base::Delegate<>::to<&IscsiBackend::resolved>(*this)) {
     // Kept from session to session, so that a target ends the old one when the new one begins; no other
     // path's, whoever else on this machine goes to the same target with the same name.
@@ -76,7 +77,7 @@ void IscsiBackend::close(base::Delegate<> closed) noexcept {
 }
 
 void IscsiBackend::report_closed() noexcept {
-    if (completions_.empty())
+    if (completions_.empty() && orders_.empty())
         closed_(); // we may be gone now
     else
         worker_.post(report_closed_);
@@ -167,6 +168,7 @@ void IscsiBackend::come_up() noexcept {
     attempt_.cancel();
     unit_ = reader_.unit();
     identity_ = unit_.identity();
+    orders_.begin(unit_);
     up_ = true;
     told_down_ = served_ = false;
     changed_ = {};
@@ -194,6 +196,7 @@ void IscsiBackend::go_down() noexcept {
         delay_ = first_delay;
     pulse_.stop();
     session_.stop();
+    orders_.end();
     fail_everything();
 }
 
@@ -229,7 +232,11 @@ void IscsiBackend::answered(IscsiSession::Command &command, const IscsiSession::
         unit_answered(answer);
         return;
     }
-    if (&command == &pulse_) {
+    if (command.kind() == IscsiSession::Command::Kind::order)
+        orders_.answered(command, answer);
+    else
+        orders_.overheard(answer.result);
+    if (command.kind() != IscsiSession::Command::Kind::request) {
         look_for_change(answer.result, block::classify_scsi(answer.result, block::Operation::read));
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "backend/backend.hpp"
 #include "backend/iscsi_job.hpp"
+#include "backend/iscsi_orders.hpp"
 #include "backend/iscsi_pulse.hpp"
 #include "backend/iscsi_resolver.hpp"
 #include "backend/iscsi_session.hpp"
@@ -30,6 +31,7 @@ public:
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return unit_.geometry; }
     [[nodiscard]] std::string_view identity() const noexcept override { return identity_; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
+    [[nodiscard]] block::ScsiPort *scsi() noexcept override { return &orders_; }
 
 private:
     void dial() noexcept;
@@ -95,6 +97,7 @@ private:
     IscsiUnitReader reader_;
     IscsiSession session_;
     IscsiPulse pulse_;
+    IscsiOrders orders_;
     IscsiResolver resolver_;
     std::size_t next_portal_ = 0;
 };

@@ -16,7 +16,8 @@ namespace backend {
 class IscsiJob : public IscsiSession::Command {
 public:
     IscsiJob(block::Request &request, base::TimePoint deadline) noexcept
-        : request_(request)
+        : Command(Kind::request)
+        , request_(request)
         , deadline_(deadline) {}
 
     [[nodiscard]] block::Request &request() const noexcept { return request_; }

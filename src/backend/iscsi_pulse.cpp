@@ -7,7 +7,8 @@ namespace backend {
 
 IscsiPulse::IscsiPulse(io::Worker &worker, IscsiSession &session, const Times &times,
                        base::Delegate<> silent) noexcept
-    : worker_(worker)
+    : Command(Kind::own)
+    , worker_(worker)
     , session_(session)
     , times_(times)
     , silent_(silent)

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "io/worker.hpp"
+#include "wire/big_endian.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -16,6 +17,7 @@ namespace {
 constexpr std::size_t longest_reason = 300;
 constexpr int keepalive_seconds = 5;
 constexpr int keepalive_probes = 3;
+constexpr int sense_header = 2; // its length, before the sense data itself
 
 std::string on_one_line(std::string text) {
     text.resize(std::min(text.size(), longest_reason));
@@ -145,12 +147,23 @@ void IscsiSession::on_answer(iscsi_context *, int status, void *, void *command)
         return;
     }
     done.answer_ = read_answer(status, *done.task_);
+    if (done.kind_ == Command::Kind::order && status == SCSI_STATUS_CHECK_CONDITION)
+        done.sense = read_sense(*done.task_);
     if (status != SCSI_STATUS_GOOD && done.task_->xfer_dir == SCSI_XFER_WRITE) {
         self.early_.push_back(done);
         return;
     }
     scsi_free_scsi_task(done.task_);
     self.answered_.push_back(done);
+}
+
+std::vector<std::byte> IscsiSession::read_sense(const scsi_task &task) {
+    if (task.datain.data == nullptr || task.datain.size <= sense_header)
+        return {};
+    const auto *data = reinterpret_cast<const std::byte *>(task.datain.data);
+    const auto there = static_cast<std::size_t>(task.datain.size) - sense_header;
+    const std::size_t length = wire::load<std::uint16_t>(data);
+    return {data + sense_header, data + sense_header + std::min(length, there)};
 }
 
 IscsiSession::Answer IscsiSession::read_answer(int status, const scsi_task &task) noexcept {

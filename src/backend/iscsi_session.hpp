@@ -41,6 +41,17 @@ public:
     /// A command under way. Whoever issues it keeps it until it is answered or the session is stopped.
     class Command : public base::ListHook {
         friend IscsiSession;
+
+    public:
+        enum class Kind : std::uint8_t { own, request, order };
+        explicit Command(Kind kind) noexcept
+            : kind_(kind) {}
+        [[nodiscard]] Kind kind() const noexcept { return kind_; }
+        /// Of an order only: what the unit said of its refusal.
+        std::vector<std::byte> sense;
+
+    private:
+        const Kind kind_;
         IscsiSession *session_ = nullptr;
         scsi_task *task_ = nullptr;
         scsi_iovec data_{};
@@ -89,6 +100,7 @@ private:
     static void on_answer(iscsi_context *, int status, void *, void *command) noexcept;
     static void on_logged_out(iscsi_context *, int status, void *, void *session) noexcept;
     static Answer read_answer(int status, const scsi_task &task) noexcept;
+    static std::vector<std::byte> read_sense(const scsi_task &task);
     void configure(const IscsiLogin &login) noexcept;
     void readable() noexcept;
     void writable() noexcept;

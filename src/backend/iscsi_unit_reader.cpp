@@ -99,7 +99,7 @@ void IscsiUnitReader::next() noexcept {
 void IscsiUnitReader::take(ScsiUnit::Bytes data) noexcept {
     switch (step_) {
     case Step::inquiry:
-        why_ = ScsiUnit::problem(data);
+        why_ = unit_.take_inquiry(data);
         break;
     case Step::capacity:
         why_ = unit_.take_capacity(data);

@@ -14,6 +14,9 @@ class IscsiUnitReader : public IscsiSession::Command {
 public:
     enum class Progress : std::uint8_t { asking, done, failed };
 
+    IscsiUnitReader() noexcept
+        : Command(Kind::own) {}
+
     void begin(IscsiSession &session) noexcept;
     Progress answered(IscsiSession &session, const IscsiSession::Answer &answer) noexcept;
 

@@ -73,11 +73,13 @@ std::string name_of(unsigned type, Bytes designator) {
 
 } // namespace
 
-std::string ScsiUnit::problem(Bytes inquiry) {
-    const unsigned qualifier = byte_at(inquiry, 0) >> 5;
-    const unsigned type = byte_at(inquiry, 0) & 0x1fU;
-    if (inquiry.empty() || qualifier != 0 || type == 0x1f)
+std::string ScsiUnit::take_inquiry(Bytes data) {
+    const unsigned qualifier = byte_at(data, 0) >> 5;
+    const unsigned type = byte_at(data, 0) & 0x1fU;
+    if (data.empty() || qualifier != 0 || type == 0x1f)
         return "the target has no such unit";
+    facts.device_type = static_cast<std::uint8_t>(type);
+    facts.port_groups = byte_at(data, 5) >> 4 & 3U;
     return type == 0 ? std::string()
                      : fmt::format("the unit is not a disk (its device type is {:02x}h)", type);
 }
@@ -111,7 +113,11 @@ void ScsiUnit::take_identification(Bytes page) noexcept {
             return;
         if (association == 0 && length != 0 && rank(type, length) > best) {
             best = rank(type, length);
-            name = name_of(type, page.subspan(at + 4, length));
+            facts.wwid = name_of(type, page.subspan(at + 4, length));
+        } else if (association == 1 && length == 4 && type == 5) {
+            facts.port_group = number_at<std::uint16_t>(page, at + 6);
+        } else if (association == 1 && length == 4 && type == 4) {
+            facts.relative_port = number_at<std::uint16_t>(page, at + 6);
         }
         at += 4 + length;
     }
@@ -120,12 +126,12 @@ void ScsiUnit::take_identification(Bytes page) noexcept {
 void ScsiUnit::take_serial(Bytes page) noexcept {
     const std::size_t length = number_at<std::uint16_t>(page, 2);
     if (page.size() > 4)
-        serial = printable(page.subspan(4, std::min({length, page.size() - 4, longest_name})));
+        facts.serial = printable(page.subspan(4, std::min({length, page.size() - 4, longest_name})));
 }
 
 std::string ScsiUnit::identity() const {
-    const std::string_view between = name.empty() || serial.empty() ? "" : " ";
-    return fmt::format("{}{}{}", name, between, serial.empty() ? "" : "serial " + serial);
+    const std::string_view between = facts.wwid.empty() || facts.serial.empty() ? "" : " ";
+    return fmt::format("{}{}{}", facts.wwid, between, facts.serial.empty() ? "" : "serial " + facts.serial);
 }
 
 void ScsiUnit::take_limits(Bytes page) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "block/device.hpp"
+#include "block/scsi_port.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -16,8 +17,8 @@ class ScsiUnit {
 public:
     using Bytes = std::span<const std::byte>;
 
-    /// Of the standard inquiry data; empty: it is a disk, else why it is of no use.
-    [[nodiscard]] static std::string problem(Bytes inquiry);
+    /// The standard inquiry data. Empty: it is a disk, else why it is of no use.
+    [[nodiscard]] std::string take_inquiry(Bytes data);
     /// READ CAPACITY(16). Empty, or why the unit is of no use.
     [[nodiscard]] std::string take_capacity(Bytes data);
     void take_identification(Bytes page) noexcept;  ///< vital page 83h
@@ -28,9 +29,8 @@ public:
     void take_caching(Bytes mode) noexcept;         ///< MODE SENSE(6), page 8, without block descriptors
 
     block::Geometry geometry{};
-    std::string name;   ///< "naa.…", "eui.…" or "t10.…"; empty: it says none
-    std::string serial; ///< empty: it says none
-    /// Both, as one text; empty: it says neither.
+    block::ScsiFacts facts;
+    /// Its name and serial number as one text; empty: it says neither.
     [[nodiscard]] std::string identity() const;
     bool volatile_cache = true;
     bool fua = false;

@@ -19,6 +19,8 @@ struct Geometry {
     bool operator==(const Geometry &) const = default;
 };
 
+class ScsiPort;
+
 /// Anything that takes requests: a path at the end, a map above it, a fault injector between. One worker: all
 /// calls and completions on it. Every operation works on every device (what the medium lacks is emulated
 /// inside), so nobody above asks for abilities.
@@ -42,6 +44,9 @@ public:
     /// Whether the server that was lost last has surely ended, and its cache with it: what it had can never
     /// come back (design D4).
     [[nodiscard]] virtual bool proven_dead() const noexcept { return false; }
+
+    /// The other way to a unit that understands SCSI; nullptr: it is none. Always the same.
+    [[nodiscard]] virtual ScsiPort *scsi() noexcept { return nullptr; }
 
 protected:
     ~Device() = default;

@@ -52,11 +52,11 @@ TEST_CASE("a unit with odd blocks, or whose answer is cut off, is of no use") {
 }
 
 TEST_CASE("only a disk that is there is used") {
-    CHECK(ScsiUnit::problem(bytes({0, 0})).empty());
-    CHECK(ScsiUnit::problem(bytes({0x7f})) == "the target has no such unit");
-    CHECK(ScsiUnit::problem(bytes({0x20})) == "the target has no such unit");
-    CHECK(ScsiUnit::problem({}) == "the target has no such unit");
-    CHECK(ScsiUnit::problem(bytes({0x0c})) == "the unit is not a disk (its device type is 0ch)");
+    CHECK(ScsiUnit().take_inquiry(bytes({0, 0})).empty());
+    CHECK(ScsiUnit().take_inquiry(bytes({0x7f})) == "the target has no such unit");
+    CHECK(ScsiUnit().take_inquiry(bytes({0x20})) == "the target has no such unit");
+    CHECK(ScsiUnit().take_inquiry({}) == "the target has no such unit");
+    CHECK(ScsiUnit().take_inquiry(bytes({0x0c})) == "the unit is not a disk (its device type is 0ch)");
 }
 
 TEST_CASE("the best name of the unit is its identity") {
@@ -66,13 +66,13 @@ TEST_CASE("the best name of the unit is its identity") {
                                     0x01, 0x03, 0, 3,  0x60, 0x01, 0xff,            // the best one
                                     0x01, 0x14, 0, 1,  1,                           // of the port
                                     0x01, 0x02, 0, 0}));
-    CHECK(unit.name == "naa.6001ff");
+    CHECK(unit.facts.wwid == "naa.6001ff");
     ScsiUnit other;
     other.take_identification(bytes({0, 0x83, 0, 9, 0x02, 0x01, 0, 5, 'A', ' ', 'B', '\n', ' '}));
-    CHECK(other.name == "t10.A_B");
+    CHECK(other.facts.wwid == "t10.A_B");
     ScsiUnit third;
     third.take_identification(bytes({0, 0x83, 0, 6, 0x01, 0x02, 0, 2, 0xab, 0x01}));
-    CHECK(third.name == "eui.ab01");
+    CHECK(third.facts.wwid == "eui.ab01");
 }
 
 TEST_CASE("the serial number belongs to the identity") {
@@ -83,17 +83,17 @@ TEST_CASE("the serial number belongs to the identity") {
     unit.take_identification(bytes({0, 0x83, 0, 6, 0x01, 0x03, 0, 2, 0x60, 0x01}));
     CHECK(unit.identity() == "naa.6001 serial S1");
     unit.take_serial(bytes({0, 0x80, 0, 99, 'X'}));
-    CHECK(unit.serial == "X");
+    CHECK(unit.facts.serial == "X");
     unit.take_serial(bytes({0, 0x80}));
-    CHECK(unit.serial == "X");
+    CHECK(unit.facts.serial == "X");
 }
 
 TEST_CASE("a designator that goes beyond the page is not read") {
     ScsiUnit unit;
     unit.take_identification(bytes({0, 0x83, 0, 99, 0x01, 0x03, 0, 9, 0x60}));
-    CHECK(unit.name.empty());
+    CHECK(unit.facts.wwid.empty());
     unit.take_identification(bytes({0, 0x83}));
-    CHECK(unit.name.empty());
+    CHECK(unit.facts.wwid.empty());
 }
 
 TEST_CASE("the limits of the unit and ours bound a command") {
