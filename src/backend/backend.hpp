@@ -26,6 +26,8 @@ public:
     /// The path is lost or could not be reached; the backend goes on trying by itself. Everything in flight
     /// completes with a path error. Called once per change; `why` is one line for log and status.
     virtual void path_down(Backend &backend, std::string_view why) noexcept = 0;
+    /// Nothing that it ever gave back as `path_unfenced` can be carried out any more.
+    virtual void path_fenced(Backend &) noexcept {}
 
 protected:
     ~Observer() = default;
@@ -50,6 +52,9 @@ public:
     /// What the peer says it is, for people to read and to be compared with what it said before (design D6);
     /// empty: nothing. Constant while the path is up.
     [[nodiscard]] virtual std::string_view identity() const noexcept { return {}; }
+    /// How the server that was reached last is kept from carrying out what it was sent, once it is lost: a
+    /// word for people; empty: there is no need, or no way.
+    [[nodiscard]] virtual std::string_view fencing() const noexcept { return {}; }
     /// Requests that it was given and has not completed.
     [[nodiscard]] virtual std::size_t in_flight() const noexcept = 0;
 };

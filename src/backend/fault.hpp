@@ -51,6 +51,9 @@ public:
     [[nodiscard]] std::string_view identity() const noexcept override {
         return up_ ? real_->identity() : std::string_view();
     }
+    [[nodiscard]] std::string_view fencing() const noexcept override {
+        return state_ == State::ready ? real_->fencing() : std::string_view();
+    }
     [[nodiscard]] std::uint64_t generation() const noexcept override {
         return state_ == State::ready ? losses_ + real_->generation() : losses_;
     }
@@ -58,6 +61,8 @@ public:
         return state_ == State::ready && real_->proven_dead();
     }
 
+    /// nullptr: it is no unit, or down.
+    [[nodiscard]] const block::ScsiFacts *scsi_facts() const noexcept { return scsi_.facts(); }
     [[nodiscard]] block::ScsiPort *scsi() noexcept override { return is_scsi_ ? &scsi_ : nullptr; }
 
 private:
@@ -77,6 +82,7 @@ private:
 
     void path_up(Backend &) noexcept override;
     void path_down(Backend &, std::string_view why) noexcept override;
+    void path_fenced(Backend &) noexcept override { observer_->path_fenced(*this); }
 
     void judge(block::Request &request) noexcept;
     void keep(block::Request &request, const FaultRule &rule) noexcept;

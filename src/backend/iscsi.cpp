@@ -29,8 +29,6 @@ void check_values(const base::KeyValues &values) {
         check_initiator_name(values.get<std::string>("initiator_name"));
 }
 
-bool can_fence(const base::KeyValues &) { return false; }
-
 std::unique_ptr<Backend> create(io::Worker &worker, const Settings &settings) {
     return std::make_unique<IscsiBackend>(worker, settings);
 }
@@ -53,6 +51,10 @@ constexpr base::Key keys[] = {
      "Longest pause between two tries to log in; the first is 50 ms, then it doubles."},
     {"max_requests", base::KeyKind::number, "64",
      "Requests on the wire at a time (1 to 256); others wait in order."},
+    {"trust_peer_close", base::KeyKind::boolean, "true",
+     "When the target closes the connection, it does not read on: what it had read has ended when the unit "
+     "was "
+     "reset afterwards or nobody listens at the portal any more. Say false when a proxy stands between."},
     {"secret_file", base::KeyKind::text, "",
      "A file whose first line is the CHAP secret of the user in the URI; it is read at each login."},
     {"mutual_secret_file", base::KeyKind::text, "",
@@ -73,7 +75,6 @@ const Type iscsi{.name = "iscsi",
                  .check_uri = check_uri,
                  .cache_identity = cache_identity,
                  .check_values = check_values,
-                 .create = create,
-                 .can_fence = can_fence};
+                 .create = create};
 
 } // namespace backend

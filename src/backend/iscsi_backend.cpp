@@ -2,6 +2,7 @@
 #include "backend/iscsi_backend.hpp"
 
 #include "backend/iscsi_login.hpp"
+#include "backend/peer_end.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "io/worker.hpp"
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <random>
+#include <unistd.h>
 #include <utility>
 
 namespace backend {
@@ -22,6 +24,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds first_delay{50};
 constexpr std::chrono::seconds proof_of_life{3};
 constexpr std::uint8_t unit_attention = 6;
+constexpr std::string_view refused = "Connection refused"; // libiscsi gives no number
 
 } // namespace
 
@@ -35,6 +38,8 @@ IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
     , connect_timeout_(settings.values.get<milliseconds>("connect_timeout"))
     , longest_delay_(std::max(settings.values.get<milliseconds>("reconnect_delay"), first_delay))
     , max_requests_(settings.values.get<std::uint64_t>("max_requests"))
+    , fences_writes_(settings.fences)
+    , trust_peer_close_(settings.values.get<bool>("trust_peer_close"))
     , delay_(first_delay)
     , completions_(worker)
     , report_closed_(base::Delegate<>::to<&IscsiBackend::report_closed>(*this))
@@ -42,6 +47,9 @@ IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
     , attempt_(worker, base::Delegate<>::to<&IscsiBackend::attempt_expired>(*this))
     , deadline_(worker, base::Delegate<>::to<&IscsiBackend::overdue>(*this))
     , session_(worker, *this)
+    , former_(worker, base::Delegate<>::to<&IscsiBackend::log_in>(*this),
+              base::Delegate<>::to<&IscsiBackend::former_failed>(*this))
+    , fences_(worker, settings.name, {settings.fence_timeout, trust_peer_close_}, *this)
     , pulse_(worker, session_,
              {stall_timeout_,
               settings.checks_idle ? settings.values.get<milliseconds>("idle_check") : milliseconds(0)},
@@ -67,16 +75,20 @@ void IscsiBackend::open(Observer &observer) {
 void IscsiBackend::close(base::Delegate<> closed) noexcept {
     observer_ = nullptr;
     closed_ = closed;
+    fences_.say_farewell();
     if (up_)
         go_down();
     retry_.cancel();
     attempt_.cancel();
     resolver_.cancel();
     session_.stop();
+    former_.stop();
     worker_.post(report_closed_);
 }
 
 void IscsiBackend::report_closed() noexcept {
+    if (fences_.waiting() != 0)
+        return; // again when they end
     if (completions_.empty() && orders_.empty())
         closed_(); // we may be gone now
     else
@@ -96,7 +108,7 @@ void IscsiBackend::dial() noexcept {
         return;
     }
     attempt_.start_in(connect_timeout_);
-    next_portal_ = 0;
+    next_portal_ = refusals_ = 0;
     resolver_.resolve();
 }
 
@@ -111,8 +123,14 @@ void IscsiBackend::try_portal() noexcept {
     const std::vector<std::string> &portals = resolver_.portals();
     // Evenly, so that a silent address does not keep the others from their try.
     attempt_.start_in(connect_timeout_ / static_cast<milliseconds::rep>(portals.size()));
-    session_.start(portals[next_portal_++], login_);
+    ++next_portal_;
+    if (!reinstates_)
+        former_.start(portals[next_portal_ - 1], login_);
+    else
+        log_in();
 }
+
+void IscsiBackend::log_in() noexcept { session_.start(resolver_.portals()[next_portal_ - 1], login_); }
 
 void IscsiBackend::attempt_expired() noexcept {
     attempt_failed(fmt::format("no session after {} ms", connect_timeout_.count()));
@@ -120,13 +138,20 @@ void IscsiBackend::attempt_expired() noexcept {
 
 void IscsiBackend::attempt_failed(std::string_view why) noexcept {
     const std::string reason = fmt::format("{}: {}", uri_.portal(), why);
+    refusals_ += why.find(refused) != std::string_view::npos ? 1U : 0U;
     session_.stop();
+    // Two sessions of one name are too much for it: so one is never lost to the other.
+    if (former_.there())
+        reinstates_ = false;
+    former_.stop();
     if (next_portal_ != 0 && next_portal_ < resolver_.portals().size()) {
         base::log::debug("path {}: {}", name_, reason);
         try_portal();
-    } else {
-        give_up_attempt(reason);
+        return;
     }
+    if (next_portal_ != 0 && refusals_ == resolver_.portals().size())
+        fences_.nobody_listens();
+    give_up_attempt(reason);
 }
 
 void IscsiBackend::give_up_attempt(std::string_view why) noexcept {
@@ -149,19 +174,37 @@ void IscsiBackend::report_down(std::string_view why) noexcept {
     observer_->path_down(*this, why);
 }
 
-void IscsiBackend::logged_in() noexcept { reader_.begin(session_); }
+void IscsiBackend::logged_in() noexcept {
+    if (reinstates_.value_or(false))
+        fences_.cut_off();
+    reader_.begin(session_);
+}
 
 void IscsiBackend::unit_answered(const IscsiSession::Answer &answer) noexcept {
     switch (reader_.answered(session_, answer)) {
     case IscsiUnitReader::Progress::asking:
         break;
     case IscsiUnitReader::Progress::done:
-        come_up();
+        if (!reinstates_) {
+            reinstates_ = former_.was_ended();
+            former_.stop();
+        }
+        if (fences_.wants_reset()) {
+            fences_.reset_begun();
+            session_.reset_unit();
+        } else {
+            come_up();
+        }
         break;
     case IscsiUnitReader::Progress::failed:
         attempt_failed(fmt::format("{} unit {}: {}", uri_.target, uri_.lun, reader_.why()));
         break;
     }
+}
+
+void IscsiBackend::unit_was_reset(bool well) noexcept {
+    fences_.reset_ended(well);
+    come_up();
 }
 
 void IscsiBackend::come_up() noexcept {
@@ -185,6 +228,8 @@ void IscsiBackend::lost(std::string_view why) noexcept {
     const std::string reason(why);
     go_down();
     try_later();
+    if (fences_.wants_reset())
+        retry_.start_in({}); // whether the target is there decides what may be done again
     report_down(reason);
 }
 
@@ -195,9 +240,9 @@ void IscsiBackend::go_down() noexcept {
     if (served_ || worker_.now() - up_since_ >= proof_of_life)
         delay_ = first_delay;
     pulse_.stop();
-    session_.stop();
+    const int connection = session_.stop_keeping_connection();
     orders_.end();
-    fail_everything();
+    fail_everything(connection);
 }
 
 // Requests
@@ -251,17 +296,24 @@ void IscsiBackend::answered(IscsiSession::Command &command, const IscsiSession::
         send_waiting();
 }
 
-/// The unit may be another one now, or another size: a new session asks again what it is.
+/// A new session finds out, or does, what this one cannot.
+void IscsiBackend::end_when_idle(std::string_view why) noexcept {
+    changed_ = why;
+    if (on_wire_ == 0)
+        lost(changed_);
+}
+
+/// The unit may be another one now, or another size.
 void IscsiBackend::look_for_change(const block::ScsiResult &result,
                                    const block::ScsiOutcome &outcome) noexcept {
     if (outcome.disconnected)
-        changed_ = "the target has no such unit any more";
+        end_when_idle("the target has no such unit any more");
     else if (outcome.reread_capacity)
-        changed_ = "the unit's size has changed";
+        end_when_idle("the unit's size has changed");
     else if (result.has_sense && result.key == unit_attention && result.asc == 0x3f)
-        changed_ = "the target's units have changed";
-    if (!changed_.empty() && on_wire_ == 0)
-        lost(changed_);
+        end_when_idle("the target's units have changed");
+    else if (!changed_.empty())
+        end_when_idle(changed_);
 }
 
 void IscsiBackend::finish(IscsiJob &job, Status status) noexcept {
@@ -273,8 +325,11 @@ void IscsiBackend::finish(IscsiJob &job, Status status) noexcept {
     completions_.add(request, status);
 }
 
-void IscsiBackend::fail_everything() noexcept {
+/// `connection`: where it was sent, open for this function to keep or close.
+void IscsiBackend::fail_everything(int connection) noexcept {
     deadline_.cancel();
+    const bool is_over = trust_peer_close_ && connection >= 0 && ended_by_peer(connection);
+    base::List<Request> sent;
     while (!accepted_.empty()) {
         Request &request = accepted_.pop_front();
         IscsiJob &job = job_of(request);
@@ -283,13 +338,46 @@ void IscsiBackend::fail_everything() noexcept {
             job.unlink(); // from waiting_
         const int error = job.deadline() <= worker_.now() ? ETIMEDOUT : ENOTCONN;
         jobs_.end(job);
-        if (was_sent && request.changes_data())
-            completions_.add(request, Status{block::Outcome::path_in_doubt, error});
-        else
+        if (!was_sent || !request.changes_data())
             completions_.add(request, Status::path_lost(error));
+        else if (fences_writes_)
+            sent.push_back(request);
+        else if (is_over)
+            completions_.add(request, Status::path_lost(error));
+        else
+            completions_.add(request, Status{block::Outcome::path_in_doubt, error});
     }
     accepted_count_ = 0;
     on_wire_ = 0;
+    if (!sent.empty())
+        fences_.begin(std::exchange(connection, -1), sent);
+    if (connection >= 0)
+        ::close(connection);
+}
+
+void IscsiBackend::fence_ended(Request &request, bool fenced) noexcept {
+    completions_.add(request,
+                     fenced ? Status::path_lost() : Status{block::Outcome::path_unfenced, ETIMEDOUT});
+    if (observer_ == nullptr)
+        worker_.post(report_closed_);
+}
+
+void IscsiBackend::fence_wants_login() noexcept {
+    if (up_)
+        end_when_idle("a new session is needed to end what the former one began");
+    else if (retry_.active())
+        retry_.start_in({});
+}
+
+std::string_view IscsiBackend::fencing() const noexcept {
+    if (!fences_writes_ || !reinstates_)
+        return {};
+    return *reinstates_ ? "reinstatement" : trust_peer_close_ ? "close" : "none";
+}
+
+void IscsiBackend::all_fenced() noexcept {
+    if (observer_ != nullptr)
+        observer_->path_fenced(*this);
 }
 
 void IscsiBackend::silent() noexcept {

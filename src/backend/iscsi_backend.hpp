@@ -2,6 +2,8 @@
 #pragma once
 
 #include "backend/backend.hpp"
+#include "backend/iscsi_fences.hpp"
+#include "backend/iscsi_former.hpp"
 #include "backend/iscsi_job.hpp"
 #include "backend/iscsi_orders.hpp"
 #include "backend/iscsi_pulse.hpp"
@@ -14,9 +16,10 @@
 
 namespace backend {
 
-/// A unit of an iSCSI target: one session at a time, made again when it is lost. What was sent and not
-/// answered comes back in doubt (design D3): the target may have it still.
-class IscsiBackend final : public Backend, private IscsiSession::Owner {
+/// A unit of an iSCSI target: one session at a time, made again when it is lost, with the same session id.
+/// Changes that were sent and not answered come back once they are fenced, or when that takes too long
+/// (design D3).
+class IscsiBackend final : public Backend, private IscsiSession::Owner, private IscsiFences::Owner {
 public:
     IscsiBackend(io::Worker &worker, const Settings &settings);
     ~IscsiBackend() override;
@@ -26,10 +29,11 @@ public:
     void submit(block::Request &request) noexcept override;
     [[nodiscard]] bool up() const noexcept override { return up_; }
     [[nodiscard]] std::size_t in_flight() const noexcept override {
-        return accepted_count_ + completions_.size();
+        return accepted_count_ + fences_.waiting() + completions_.size();
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return unit_.geometry; }
     [[nodiscard]] std::string_view identity() const noexcept override { return identity_; }
+    [[nodiscard]] std::string_view fencing() const noexcept override;
     [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
     [[nodiscard]] block::ScsiPort *scsi() noexcept override { return &orders_; }
 
@@ -40,12 +44,18 @@ private:
     void attempt_failed(std::string_view why) noexcept;
     void attempt_expired() noexcept;
     void give_up_attempt(std::string_view why) noexcept;
+    void former_failed() noexcept { attempt_failed(former_.why()); }
+    void log_in() noexcept;
     void try_later() noexcept;
     void report_down(std::string_view why) noexcept;
 
     void logged_in() noexcept override;
     void answered(IscsiSession::Command &command, const IscsiSession::Answer &answer) noexcept override;
     void lost(std::string_view why) noexcept override;
+    void unit_was_reset(bool well) noexcept override;
+    void fence_ended(block::Request &request, bool fenced) noexcept override;
+    void fence_wants_login() noexcept override;
+    void all_fenced() noexcept override;
 
     void unit_answered(const IscsiSession::Answer &answer) noexcept;
     void come_up() noexcept;
@@ -53,7 +63,8 @@ private:
     void send_waiting() noexcept;
     void finish(IscsiJob &job, block::Status status) noexcept;
     void go_down() noexcept;
-    void fail_everything() noexcept;
+    void fail_everything(int connection) noexcept;
+    void end_when_idle(std::string_view why) noexcept;
     void silent() noexcept;
     void overdue() noexcept;
     void report_closed() noexcept;
@@ -70,13 +81,16 @@ private:
     const std::chrono::milliseconds connect_timeout_;
     const std::chrono::milliseconds longest_delay_;
     const std::size_t max_requests_;
+    const bool fences_writes_;
+    const bool trust_peer_close_;
     IscsiLogin login_;
 
     Observer *observer_ = nullptr; ///< nullptr before open() and after close()
     base::Delegate<> closed_;
     bool up_ = false;
     bool told_down_ = false;
-    bool served_ = false;      ///< the present session answered a request
+    bool served_ = false;            ///< the present session answered a request
+    std::optional<bool> reinstates_; ///< the target ends a former session at login; nothing: not known yet
     std::string_view changed_; ///< why the session ends as soon as nothing is under way; empty: it goes on
     base::TimePoint up_since_{};
     std::chrono::milliseconds delay_;
@@ -96,10 +110,13 @@ private:
     base::Timer deadline_;
     IscsiUnitReader reader_;
     IscsiSession session_;
+    IscsiFormer former_;
+    IscsiFences fences_;
     IscsiPulse pulse_;
     IscsiOrders orders_;
     IscsiResolver resolver_;
     std::size_t next_portal_ = 0;
+    std::size_t refusals_ = 0; ///< portals at which nobody listens, in this attempt
 };
 
 } // namespace backend

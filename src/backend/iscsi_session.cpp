@@ -9,6 +9,8 @@
 #include <cassert>
 #include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
+#include <utility>
 
 namespace backend {
 
@@ -86,7 +88,7 @@ void IscsiSession::configure(const IscsiLogin &login) noexcept {
         iscsi_set_target_username_pwd(context_, login.target_user.c_str(), login.target_secret.c_str());
 }
 
-void IscsiSession::stop() noexcept {
+int IscsiSession::stop_keeping_connection() noexcept {
     settle_.withdraw();
     flush_.withdraw();
     if (context_ != nullptr) {
@@ -97,10 +99,11 @@ void IscsiSession::stop() noexcept {
         iscsi_destroy_context(context_);      // says "cancelled" of everything under way
         context_ = nullptr;
     }
-    // After libiscsi's own descriptor: Asio trusts this close() to take the registration out of epoll, which
+    // After libiscsi's own descriptor: Asio trusts a close() to take the registration out of epoll, which
     // happens with the last descriptor of the socket only.
-    watch_.close();
+    const int connection = watch_.release();
     fd_ = -1;
+    reset_ = Reset::none;
     under_way_ = 0;
     while (!answered_.empty())
         answered_.pop_front();
@@ -109,6 +112,12 @@ void IscsiSession::stop() noexcept {
     for (scsi_task *task : cancelled_)
         scsi_free_scsi_task(task);
     cancelled_.clear();
+    return connection;
+}
+
+void IscsiSession::close_connection(int connection) noexcept {
+    if (connection >= 0)
+        ::close(connection);
 }
 
 // Called by libiscsi: nothing but notes may be made here.
@@ -131,6 +140,17 @@ void IscsiSession::on_logged_in(iscsi_context *, int status, void *, void *sessi
         self.error_ = on_one_line(std::string("the target sends us to another portal, ") +
                                   iscsi_get_target_address(self.context_));
     self.break_off();
+}
+
+void IscsiSession::on_reset(iscsi_context *, int status, void *response, void *session) noexcept {
+    auto &self = *static_cast<IscsiSession *>(session);
+    if (self.stopping_)
+        return;
+    const bool answered = status == SCSI_STATUS_GOOD && response != nullptr;
+    // libiscsi is content with any answer, a refusal, too.
+    self.reset_ = answered && *static_cast<std::uint32_t *>(response) == ISCSI_TMR_FUNC_COMPLETE
+                      ? Reset::done
+                      : Reset::refused;
 }
 
 void IscsiSession::on_pong(iscsi_context *, int, void *, void *) noexcept {} // heard() knows
@@ -214,6 +234,15 @@ void IscsiSession::issue(Command &command, const ScsiCommand &what) noexcept {
     break_off();
 }
 
+void IscsiSession::reset_unit() noexcept {
+    // Not by the function of that name, which forgets every command of ours first.
+    constexpr std::uint32_t no_task = 0xffffffff;
+    if (usable() &&
+        iscsi_task_mgmt_async(context_, lun_, ISCSI_TM_LUN_RESET, no_task, 0, on_reset, this) != 0)
+        break_off();
+    worker_.at_end_of_turn(flush_);
+}
+
 void IscsiSession::ping() noexcept {
     if (usable() && iscsi_nop_out_async(context_, on_pong, nullptr, 0, this) != 0)
         break_off();
@@ -262,6 +291,8 @@ void IscsiSession::settle() noexcept {
         stage_ = Stage::ready;
         owner_.logged_in();
     }
+    if (usable() && reset_ != Reset::none)
+        owner_.unit_was_reset(std::exchange(reset_, Reset::none) == Reset::done);
     if (context_ == nullptr)
         return;
     const int events = broken_ ? 0 : iscsi_which_events(context_);

@@ -65,6 +65,8 @@ public:
         /// Broken, refused or ended by the target: what is under way will not be answered. The owner stops
         /// it.
         virtual void lost(std::string_view why) noexcept = 0;
+        /// The end of reset_unit(). `well`: the target says that nothing is under way any more.
+        virtual void unit_was_reset(bool /*well*/) noexcept {}
 
     protected:
         ~Owner() = default;
@@ -79,10 +81,14 @@ public:
     void start(const std::string &portal, const IscsiLogin &login);
     /// Ends the session, politely when nothing is under way; nothing more is heard of it, and what is under
     /// way is forgotten here. Its data is not touched any more.
-    void stop() noexcept;
+    void stop() noexcept { close_connection(stop_keeping_connection()); }
+    /// The same, but the connection stays open and is the caller's; -1: there is none.
+    [[nodiscard]] int stop_keeping_connection() noexcept;
 
     /// Queues the command; it is sent at the end of the turn, with all of it.
     void issue(Command &command, const ScsiCommand &what) noexcept;
+    /// LOGICAL UNIT RESET: ends what anybody has under way there. Not while commands are.
+    void reset_unit() noexcept;
     /// Asks the target for a sign of life: heard() tells.
     void ping() noexcept;
     /// Takes the answers that lie in the socket now and hands them out.
@@ -96,6 +102,8 @@ public:
 private:
     static void on_connected(iscsi_context *, int status, void *, void *session) noexcept;
     static void on_logged_in(iscsi_context *, int status, void *, void *session) noexcept;
+    static void close_connection(int connection) noexcept;
+    static void on_reset(iscsi_context *, int status, void *response, void *session) noexcept;
     static void on_pong(iscsi_context *, int status, void *, void *session) noexcept;
     static void on_answer(iscsi_context *, int status, void *, void *command) noexcept;
     static void on_logged_out(iscsi_context *, int status, void *, void *session) noexcept;
@@ -112,6 +120,7 @@ private:
     void break_off() noexcept;
     [[nodiscard]] bool usable() const noexcept { return context_ != nullptr && !broken_; }
 
+    enum class Reset : std::uint8_t { none, refused, done };
     enum class Stage : std::uint8_t { connecting, connected, logging_in, logged_in, ready };
 
     io::Worker &worker_;
@@ -126,6 +135,7 @@ private:
     base::List<Command> early_;          ///< refused writes, of whose data something may still be queued
     std::vector<scsi_task *> cancelled_; ///< to be freed after the context only
     Stage stage_ = Stage::connecting;
+    Reset reset_ = Reset::none; ///< answered, and not told yet
     bool broken_ = false;
     bool stopping_ = false;
     std::size_t under_way_ = 0;

@@ -33,6 +33,9 @@ public:
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
     [[nodiscard]] std::string_view identity() const noexcept override { return connection_.identity(); }
+    [[nodiscard]] std::string_view fencing() const noexcept override {
+        return has_fence_ ? "command" : std::string_view();
+    }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return generation_; }
     [[nodiscard]] bool proven_dead() const noexcept override { return proven_dead_; }
 

@@ -49,7 +49,8 @@ std::string printable(Bytes bytes) {
     std::string text;
     for (const std::byte each : bytes) {
         const auto character = std::to_integer<char>(each);
-        text += character > ' ' && character <= '~' ? character : '_';
+        const bool is_plain = character > ' ' && character <= '~' && character != '"' && character != '\\';
+        text += is_plain ? character : '_';
     }
     text.erase(text.find_last_not_of('_') + 1);
     text.erase(0, text.find_first_not_of('_'));

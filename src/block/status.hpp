@@ -14,6 +14,8 @@ enum class Outcome : std::uint8_t {
     path_lost, ///< as `path`, and nobody answered: the request was not sent, or ended with whom it was sent
                ///< to
     path_in_doubt, ///< as `path_lost`, but it was sent and may still be carried out, at any time (design D3)
+    path_unfenced, ///< as `path_in_doubt`, and the server could not be cut off in time: the request fails,
+                   ///< and its range is shut until the device has been fenced after all
     path_delayed,  ///< as `path`, but the replay waits (resource shortage): at least 100 ms
     retry,         ///< nobody is at fault: the same path again, as often as `retries` says, then `path`
     target,        ///< the disk refuses: the client gets `error`, the path stays good
@@ -40,6 +42,10 @@ struct Status {
     [[nodiscard]] bool ok() const noexcept { return outcome == Outcome::ok; }
     [[nodiscard]] bool is_path_error() const noexcept {
         return outcome != Outcome::ok && outcome != Outcome::target && outcome != Outcome::pass;
+    }
+    /// What was sent may still be carried out.
+    [[nodiscard]] bool in_doubt() const noexcept {
+        return outcome == Outcome::path_in_doubt || outcome == Outcome::path_unfenced;
     }
     /// How long the next attempt waits after so many.
     [[nodiscard]] std::chrono::milliseconds retry_delay(unsigned attempts) const noexcept;

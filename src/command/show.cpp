@@ -30,10 +30,17 @@ std::string_view state_of(const multipath::PathStatistics &entry) {
     return entry.why_failed.empty() ? "active" : "failed";
 }
 
+/// Of what is not there nothing.
+std::string stated(std::string_view key, std::string_view value) {
+    return value.empty() ? std::string() : fmt::format(" {}={}", key, value);
+}
+
 void print_paths(Call &call, const MapSnapshot &map, std::string_view prefix) {
     for (const multipath::PathStatistics &entry : map.statistics)
-        call.line(fmt::format("{}path={} pg={} state={}{}", prefix, entry.path, entry.group, state_of(entry),
-                              entry.why_failed.empty() ? "" : fmt::format(" why=\"{}\"", entry.why_failed)));
+        call.line(fmt::format("{}path={} pg={} state={}{}{}{}", prefix, entry.path, entry.group,
+                              state_of(entry),
+                              entry.why_failed.empty() ? "" : fmt::format(" why=\"{}\"", entry.why_failed),
+                              stated("wwid", entry.wwid), stated("fence", entry.fence)));
 }
 
 /// Of each path entry what `one` makes of it. Names need no escapes: base::name_problem() sees to it.
@@ -59,7 +66,11 @@ std::string statistics_json(const MapSnapshot &map) {
 
 std::string paths_json(const MapSnapshot &map) {
     const auto state = [](const multipath::PathStatistics &entry) {
-        return fmt::format(R"("state":"{}","why":"{}")", state_of(entry), entry.why_failed);
+        const auto pair = [](std::string_view key, std::string_view value) {
+            return value.empty() ? std::string() : fmt::format(R"(,"{}":"{}")", key, value);
+        };
+        return fmt::format(R"("state":"{}","why":"{}"{}{})", state_of(entry), entry.why_failed,
+                           pair("wwid", entry.wwid), pair("fence", entry.fence));
     };
     return fmt::format(R"({{"map":"{}",{}}})", map.name, list_of(map, state));
 }

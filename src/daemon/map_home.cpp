@@ -153,8 +153,13 @@ command::MapSnapshot MapHome::snapshot() const {
 std::vector<multipath::PathStatistics> MapHome::path_statistics() const {
     std::vector<multipath::PathStatistics> all = map_.statistics();
     for (multipath::PathStatistics &entry : all) {
-        const backend::Backend *path = paths_.find_backend(entry.path);
-        if (path == nullptr || entry.why_failed.empty() || entry.why_failed == "by message")
+        const backend::FaultBackend *path = paths_.find_backend(entry.path);
+        if (path == nullptr)
+            continue;
+        entry.fence = path->fencing();
+        if (const block::ScsiFacts *facts = path->scsi_facts())
+            entry.wwid = facts->wwid;
+        if (entry.why_failed.empty() || entry.why_failed == "by message")
             continue;
         const health::PathState state = keeper_.state(*path);
         if (state == health::PathState::mismatch)

@@ -30,7 +30,7 @@ const PathSet::OwnPath *PathSet::find_open(std::string_view name) const noexcept
     return found == open_.end() ? nullptr : &*found;
 }
 
-const backend::Backend *PathSet::find_backend(std::string_view name) const noexcept {
+const backend::FaultBackend *PathSet::find_backend(std::string_view name) const noexcept {
     const OwnPath *path = find_open(name);
     return path == nullptr ? nullptr : path->backend.get();
 }

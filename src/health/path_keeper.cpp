@@ -67,6 +67,7 @@ void PathKeeper::add(std::string name, backend::Backend &backend) {
 }
 
 void PathKeeper::remove(const backend::Backend &backend) noexcept {
+    map_.path_removed(backend);
     std::erase_if(paths_, [&](const auto &kept) { return &kept->backend == &backend; });
 }
 
@@ -186,7 +187,10 @@ void PathKeeper::check_all() noexcept {
 void PathKeeper::accept(std::string_view path) noexcept {
     const auto found =
         std::ranges::find(paths_, path, [](const auto &kept) -> std::string_view { return kept->name; });
-    if (found == paths_.end() || (*found)->state != PathState::mismatch)
+    if (found == paths_.end())
+        return;
+    map_.path_fenced((*found)->backend);
+    if ((*found)->state != PathState::mismatch)
         return;
     Kept &kept = **found;
     Expected believed = expected_;

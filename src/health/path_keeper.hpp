@@ -86,6 +86,7 @@ private:
     void verified(Kept &kept, block::Status status) noexcept;
     void reached(Kept &kept) noexcept;
     void path_down(backend::Backend &backend, std::string_view why) noexcept override;
+    void path_fenced(backend::Backend &backend) noexcept override { map_.path_fenced(backend); }
     void completed(block::Request &request, block::Status status) noexcept override;
 
     [[nodiscard]] Kept &find(const backend::Backend &backend) const noexcept;

@@ -108,7 +108,7 @@ void Carrier::entry_replayed(block::Request &request, block::Status status) noex
     *static_cast<UnflushedLog::Entry **>(request.popped()) = nullptr;
     --replaying_;
     if (status.outcome != block::Outcome::path_lost) // it has had it, or may have it yet
-        leave(*target_->device, target_generation_, status.outcome == block::Outcome::path_in_doubt);
+        leave(*target_->device, target_generation_, status.in_doubt());
     if (status.is_path_error()) {
         replay_failed_ = true;
         owner_.replay_failed(*target_, request, status);

@@ -66,7 +66,10 @@ void Map::admit(block::Request &request) noexcept {
 Map::Mapped Map::map(block::Request &request, bool was_held) noexcept {
     if (was_held)
         --queue_size_;
-    if (range_locks_.any() && range_locks_.bars(request)) {
+    const RangeLocks::Bar bar = range_locks_.any() ? range_locks_.bar(request) : RangeLocks::Bar::none;
+    if (bar == RangeLocks::Bar::refuses)
+        return Mapped::error;
+    if (bar == RangeLocks::Bar::waits) {
         ++barred_size_;
         note_wait(request);
         barred_.push_back(request);
@@ -185,8 +188,7 @@ void Map::requeue(block::Request &request, block::Status status) noexcept {
         fail(path);
     }
     const bool ends = !had_path || live_->compat().last_error_ends_request;
-    const bool never_again = options_.ambiguous_writes == AmbiguousWrites::fail && may_land(request, status);
-    if (never_again || (ends && live_->valid_paths() == 0 && !waits_without_path())) {
+    if (never_again(request, status) || (ends && live_->valid_paths() == 0 && !waits_without_path())) {
         request.complete(block::Status::target_error(EIO));
         return;
     }

@@ -122,6 +122,10 @@ public:
     void path_lost(const block::Device &device) noexcept;
     /// Another disk answers at the device (design D6): its entries fail and stay so until it is unbarred.
     void bar(const block::Device &device, bool barred) noexcept;
+    /// What the device gave back as `path_unfenced` cannot land any more: its ranges are open again.
+    void path_fenced(const block::Device &device) noexcept;
+    /// The device is about to go: its shut ranges open after `ambiguous_hold`.
+    void path_removed(const block::Device &device) noexcept;
     /// Whether an entry of the device is failed and may come back by itself.
     [[nodiscard]] bool wants_back(const block::Device &device) const noexcept;
 
@@ -194,6 +198,7 @@ private:
     // map_doubt.cpp: changes of data whose end is not known.
     void came_back(block::Request &request, const Path &path, block::Status status) noexcept;
     [[nodiscard]] bool may_land(const block::Request &request, block::Status status) const noexcept;
+    [[nodiscard]] bool never_again(const block::Request &request, block::Status status) const noexcept;
     void lock_what_paths_have(const block::Layer &origin) noexcept;
     [[nodiscard]] bool is_failed_flush(const block::Request &request, block::Status status) const noexcept;
     void flush_failed(block::Request &request, Path &path) noexcept;

@@ -8,18 +8,19 @@
 namespace multipath {
 
 bool Map::may_land(const block::Request &request, block::Status status) const noexcept {
-    return status.outcome == block::Outcome::path_in_doubt && request.changes_data() &&
-           options_.ambiguous_writes != AmbiguousWrites::retry;
+    return status.in_doubt() && request.changes_data() && options_.ambiguous_writes != AmbiguousWrites::retry;
 }
 
 /// A path gave back a change of data.
 void Map::came_back(block::Request &request, const Path &path, block::Status status) noexcept {
     request.change.unlink();
     if (tracks_caches() && !status.ok() && status.outcome != block::Outcome::path_lost)
-        carrier_.leave(*path.device, request.sent_generation,
-                       status.outcome == block::Outcome::path_in_doubt);
+        carrier_.leave(*path.device, request.sent_generation, status.in_doubt());
     if (may_land(request, status)) {
-        range_locks_.lock(request, options_.ambiguous_hold);
+        if (status.outcome == block::Outcome::path_unfenced)
+            range_locks_.shut(request, *path.device);
+        else
+            range_locks_.lock(request, options_.ambiguous_hold);
         tell("WRITE_IN_DOUBT",
              fmt::format("path={} offset={} length={}", path.name, request.offset, request.length), false);
     }
@@ -34,6 +35,17 @@ void Map::lock_what_paths_have(const block::Layer &origin) noexcept {
         if (change.request.origin() == &origin)
             range_locks_.lock_until_end(change.request);
     });
+}
+
+bool Map::never_again(const block::Request &request, block::Status status) const noexcept {
+    return may_land(request, status) && (status.outcome == block::Outcome::path_unfenced ||
+                                         options_.ambiguous_writes == AmbiguousWrites::fail);
+}
+
+void Map::path_fenced(const block::Device &device) noexcept { range_locks_.open(device, {}); }
+
+void Map::path_removed(const block::Device &device) noexcept {
+    range_locks_.open(device, options_.ambiguous_hold);
 }
 
 void Map::ranges_freed() noexcept {

@@ -20,6 +20,9 @@ struct PathStatistics {
     unsigned group; ///< its number
     PathCounters counters;
     std::string_view why_failed{}; ///< a literal; empty: it is active
+    // Of who put the map together; empty: there is nothing to say.
+    std::string wwid{};
+    std::string_view fence{}; ///< a literal: how a write in doubt can be fenced
 };
 
 } // namespace multipath

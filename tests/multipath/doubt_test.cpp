@@ -258,3 +258,70 @@ TEST_CASE("under compat: kernel a failed flush goes to another path") {
     CHECK(rig.io(1, Operation::flush) == "ok");
     CHECK(rig.order() == "1 flush 2 flush");
 }
+
+namespace {
+
+const block::Status unfenced{block::Outcome::path_unfenced, ETIMEDOUT};
+
+/// Path 1 is lost, and could not be cut off.
+struct Unfenced : Stuck {
+    explicit Unfenced(multipath::AmbiguousWrites policy = multipath::AmbiguousWrites::hold)
+        : Stuck(policy) {
+        device("P1").lost = unfenced;
+        lose();
+    }
+};
+
+} // namespace
+
+TEST_CASE("a write that could not be fenced fails, and so do newer ones of its range, until it is") {
+    Unfenced rig;
+    CHECK(rig.results_since(0) == "EIO");
+    CHECK(rig.order().empty());
+    CHECK(rig.told("WRITE_IN_DOUBT path=P1 offset=0 length=4096") == 1);
+    for (const Operation newer : {Operation::write, Operation::trim, Operation::write_zeroes})
+        CHECK(rig.io(1, newer) == "EIO");
+    CHECK(rig.io(1, Operation::read) == "ok");
+    rig.scheduler.advance(1h);
+    CHECK(rig.io(1, Operation::write) == "EIO");
+    rig.offset = 4096;
+    CHECK(rig.io(1, Operation::write) == "ok");
+    rig.offset = 0;
+    CHECK(rig.map.in_doubt() == 1);
+    rig.map.path_fenced(rig.device("P2"));
+    rig.scheduler.run();
+    CHECK(rig.io(1, Operation::write) == "EIO");
+    rig.map.path_fenced(rig.device("P1"));
+    rig.scheduler.advance(0ms);
+    CHECK(rig.map.in_doubt() == 0);
+    CHECK(rig.io(1, Operation::write) == "ok");
+}
+
+TEST_CASE("who waits for the end of a write in doubt is refused when it turns out to be unfenced") {
+    Stuck rig;
+    rig.device("P1").lost = unfenced;
+    rig.drop_client();
+    rig.client_gone = false; // another client
+    rig.message("switch_group 2");
+    CHECK(rig.io(1, Operation::write) == "pending");
+    rig.lose();
+    rig.scheduler.advance(0s);
+    CHECK(rig.results_since(1) == "EIO");
+    CHECK(rig.map.held() == 0);
+}
+
+TEST_CASE("when the path of a write that was not fenced is removed its range opens in the time of a hold") {
+    Unfenced rig;
+    rig.map.path_removed(rig.device("P1"));
+    rig.io(1, Operation::write);
+    rig.scheduler.advance(4999ms);
+    CHECK(rig.results_since(1) == "pending");
+    rig.scheduler.advance(1ms);
+    CHECK(rig.results_since(1) == "ok");
+}
+
+TEST_CASE("with `retry` nothing is shut, fenced or not") {
+    Unfenced rig(multipath::AmbiguousWrites::retry);
+    CHECK(rig.results_since(0) == "ok");
+    CHECK(rig.io(1, Operation::write) == "ok");
+}

@@ -10,12 +10,12 @@ LUN = 1  # tgt's own unit 0 is a controller
 
 
 class Target:
-    """`portals`: how many; each leads to the same unit."""
+    """`portals`: how many; each leads to the same unit. `disk`: of another target, which then offers the same unit."""
 
-    def __init__(self, rig, portals=2, size=64 << 20, name="tgt"):
+    def __init__(self, rig, portals=2, size=64 << 20, name="tgt", disk=None):
         self.rig = rig
         self.name = name
-        self.disk = rig.disk(name + ".disk", size)
+        self.disk = disk or rig.disk(name + ".disk", size)
         self.ports = [free_port() for _ in range(portals)]
         # Without a socket of its own it would meet the host's; its path must be short.
         self.environment = dict(os.environ, TGT_IPC_SOCKET=str(rig.path("ipc." + name)),

@@ -1,25 +1,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A network between nbdmpathd and a server that delays: what the sender has given up arrives late all the same."""
 import contextlib
+import pathlib
 import queue
 import socket
 import threading
 
 
 class Proxy:
-    """Accepts on a unix socket and passes bytes on to another one. hold(): what comes for the server waits here, also when
-    whoever sent it is gone, until release()."""
+    """Accepts on a socket and passes bytes on to another one; both are unix paths, or (host, port). hold(): what comes for
+    the server waits here, also when whoever sent it is gone, until release()."""
 
-    def __init__(self, unix, server):
+    def __init__(self, address, server):
         self.server = server
         self.open = threading.Event()
         self.open.set()
         self.held_bytes = 0
-        unix.unlink(missing_ok=True)
-        self.listening = socket.socket(socket.AF_UNIX)
-        self.listening.bind(str(unix))
+        self.listening, address = self._socket(address)
+        if self.listening.family == socket.AF_UNIX:
+            pathlib.Path(address).unlink(missing_ok=True)
+        self.listening.bind(address)
         self.listening.listen(16)
         threading.Thread(target=self._accept, daemon=True).start()
+
+    @staticmethod
+    def _socket(address):
+        """A socket of the kind that this is an address of, and the address as the socket takes it."""
+        if isinstance(address, tuple):
+            return socket.socket(socket.AF_INET), address
+        return socket.socket(socket.AF_UNIX), str(address)
 
     def hold(self):
         self.open.clear()
@@ -34,9 +43,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self.listening.accept()
-                server = socket.socket(socket.AF_UNIX)
+                server, address = self._socket(self.server)
                 try:
-                    server.connect(str(self.server))
+                    server.connect(address)
                 except OSError:
                     client.close()
                     continue

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/list.hpp"
+#include "base/scheduler.hpp"
+#include "block/request.hpp"
+#include "io/fd_watch.hpp"
+
+#include <list>
+#include <string>
+
+namespace backend {
+
+/// What becomes of changes that were sent in a session that was lost, and not answered (design D3): they wait
+/// until the target can surely not carry them out any more. That is so when
+/// - the target was seen to end the former session when its initiator logs in again (RFC 7143, 6.3.5), and
+///   has taken such a login; or
+/// - it has ended the old connection, so that nothing more of it is read, and either the unit was reset
+///   afterwards, so that nothing is under way, or nobody listens at the portal any more; or
+/// - somebody who can tell says so.
+/// Without that they are given back after a time as not fenced; the fence goes on, and tells when it is there
+/// after all. The old connection is kept for that, closed in our direction: a target that stood still reads
+/// what it was sent, comes to the end, and closes. On the worker only.
+class IscsiFences {
+public:
+    struct Rules {
+        base::Duration timeout; ///< from the loss until requests are given back
+        bool trust_peer_close;  ///< the second way is open
+    };
+    /// Not called from inside begin().
+    class Owner {
+    public:
+        /// Waits here no longer.
+        virtual void fence_ended(block::Request &request, bool fenced) noexcept = 0;
+        /// A login would help now.
+        virtual void fence_wants_login() noexcept = 0;
+        /// Nothing that was given back as not fenced can be carried out any more.
+        virtual void all_fenced() noexcept = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    IscsiFences(io::Worker &worker, std::string path, Rules rules, Owner &owner) noexcept;
+    ~IscsiFences();
+
+    /// A session is lost whose target may have `sent`, which is emptied. `socket` is its connection, still
+    /// open and this object's from now on; -1: there is none.
+    void begin(int socket, base::List<block::Request> &sent);
+    /// Nobody listens at the target's portal.
+    void nobody_listens() noexcept;
+    /// The former sessions, or who had them, are surely gone.
+    void cut_off() noexcept;
+    /// A unit reset would help; it counts for what it was begun for.
+    [[nodiscard]] bool wants_reset() const noexcept;
+    void reset_begun() noexcept;
+    void reset_ended(bool well) noexcept;
+    /// Nobody will log in any more: the end of the old connections must do, and that soon.
+    void say_farewell() noexcept;
+
+    /// Old sessions that may still do something.
+    [[nodiscard]] std::size_t count() const noexcept { return fences_.size(); }
+    /// Requests that wait.
+    [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
+
+private:
+    struct Fence {
+        explicit Fence(IscsiFences &fences) noexcept
+            : owner(fences) {}
+
+        IscsiFences &owner;
+        io::FdWatch connection;
+        base::List<block::Request> waiting;
+        base::TimePoint until{};
+        bool closed = false;     ///< by the target
+        bool resets = false;     ///< the reset that runs is for it, too
+        bool had_reset = false;  ///< one was tried for it
+        bool given_back = false; ///< its requests were, not fenced
+
+        void readable() noexcept { owner.drain(*this); }
+    };
+    using Fences = std::list<Fence>;
+
+    void drain(Fence &fence) noexcept;
+    void connection_closed(Fence &fence) noexcept;
+    void end_closed() noexcept;
+    template <typename Over>
+    void end_if(Over over) noexcept;
+    void give_back(Fence &fence, bool fenced) noexcept;
+    void expire() noexcept;
+    void tell() noexcept;
+
+    io::Worker &worker_;
+    const std::string path_;
+    const Rules rules_;
+    Owner &owner_;
+    Fences fences_; ///< oldest first
+    std::size_t waiting_ = 0;
+    bool farewell_ = false;
+    base::Timer limit_;
+    base::Task tell_; ///< after what was given back has been heard of
+};
+
+} // namespace backend
