@@ -4,10 +4,13 @@
 # Runs a script as root in a throw-away VM with Debian's kernel, which has what a
 # test machine's may lack: the NBD client and the device mapper.
 #
-#   vm.sh [--timeout SECONDS] [--files DIRECTORY] [--program PROGRAM]... SCRIPT [ARGUMENT...]
+#   vm.sh [--timeout SECONDS] [--files DIRECTORY] [--program PROGRAM]... [--disk FILE]
+#         [--forward PORT-ADDRESS:PORT]... [--pid-file FILE] SCRIPT [ARGUMENT...]
 #
-# DIRECTORY is /files in the guest; each PROGRAM is in its PATH.
-# The script is busybox's sh, with nbd-client, e2fsck and mkfs.ext4 at hand. Its
+# DIRECTORY is /files in the guest; each PROGRAM is in its PATH; FILE is /dev/vda; a PORT
+# of the host's 127.0.0.1 leads to an address of the guest's in 10.0.2.0/24. The pid
+# file has qemu's.
+# The script is busybox's sh, with nbd-client, e2fsck, mkfs.ext4 and dmsetup at hand. Its
 # standard input and output are those of this program; arguments have no blanks.
 # The host's 127.0.0.1:PORT is 10.0.2.2:PORT in the guest.
 #
@@ -21,8 +24,8 @@ cache=${NBDMPATH_VM_CACHE:-/tmp/nbdmpath-vm-cache-$UID}
 PATH=$PATH:/usr/sbin:/sbin
 
 # In the guest beside busybox.
-modules=(virtio_pci virtio_net nbd ext4 vsock_loopback loop)
-programs=(nbd-client e2fsck mke2fs)
+modules=(virtio_pci virtio_net virtio_blk nbd ext4 vsock_loopback loop dm-mod target_core_iblock iscsi_target_mod)
+programs=(nbd-client e2fsck mke2fs dmsetup)
 
 missing() {
     echo "vm.sh: $*" >&2
@@ -32,17 +35,22 @@ missing() {
 timeout=120
 files=
 job_programs=()
+network=user,id=net0
+machine=()
 while [ $# -ge 2 ]; do
     case $1 in
     --timeout) timeout=$2 ;;
     --files) files=$2 ;;
     --program) job_programs+=("$2") ;;
+    --disk) machine+=(-drive "file=$2,format=raw,cache=unsafe,if=virtio") ;;
+    --forward) network+=,hostfwd=tcp:127.0.0.1:$2 ;;
+    --pid-file) machine+=(-pidfile "$2") ;;
     *) break ;;
     esac
     shift 2
 done
 [ $# -ge 1 ] || {
-    sed -n 's/^#   vm.sh/usage: vm.sh/p' "$0" >&2
+    sed -n 's/^#   vm.sh/usage: vm.sh/p; s/^#         /             /p' "$0" >&2
     exit 2
 }
 script=$1
@@ -148,7 +156,7 @@ start_vm() {
         -append "console=ttyS0 loglevel=4 panic=-1 mitigations=off random.trust_cpu=on no_timer_check" \
         -serial "file:$work/console" \
         -chardev "pipe,id=script,path=$work/serial" -serial chardev:script \
-        -netdev user,id=net0 -device virtio-net-pci,netdev=net0,romfile= \
+        -netdev "$network" -device virtio-net-pci,netdev=net0,romfile= "${machine[@]}" \
         </dev/null >"$work/qemu" 2>&1 &
     vm=$!
 }
