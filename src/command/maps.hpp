@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "block/scsi_port.hpp"
 #include "command/call.hpp"
 #include "command/map_snapshot.hpp"
 
@@ -56,6 +57,11 @@ public:
     virtual std::unique_ptr<Activity> resume(bool noflush, Finish finish) = 0;
     /// A request to the current path, answered by one line.
     virtual std::unique_ptr<Activity> pass_through(std::string_view request, Finish finish) = 0;
+    /// A SCSI command to the current path, answered by lines (block::scsi_reply_lines()).
+    virtual std::unique_ptr<Activity> pass_order(block::ScsiOrder order, Finish finish) = 0;
+    enum class UnitQuestion : std::uint8_t { inquiry, luns, ready };
+    /// `path` empty: any that is up; `ready` asks every path.
+    virtual std::unique_ptr<Activity> ask_units(UnitQuestion question, std::string path, Finish finish) = 0;
     virtual std::unique_ptr<Activity> probe(Finish finish) = 0;
 
     /// Fault injection on one path of the map. Each throws base::Error, and then has changed nothing.

@@ -72,6 +72,8 @@ public:
     Activity suspend(bool noflush, Finish finish) override;
     Activity resume(bool noflush, Finish finish) override;
     Activity pass_through(std::string_view request, Finish finish) override;
+    Activity pass_order(block::ScsiOrder order, Finish finish) override;
+    Activity ask_units(UnitQuestion question, std::string path, Finish finish) override;
     Activity probe(Finish finish) override;
 
 private:
@@ -107,6 +109,7 @@ private:
     void close_unused_paths() noexcept;
 
     // map_home_tables.cpp
+    Activity pass(std::unique_ptr<Passing> passing);
     Activity refuse_swap(bool noflush, Finish finish);
     void resume_is_over() noexcept;
     void take_over_staged() noexcept;

@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "daemon/unit_question.hpp"
 #include "io/worker.hpp"
 
 #include <utility>
@@ -95,11 +96,24 @@ MapHome::Activity MapHome::refuse_swap(bool noflush, Finish finish) {
 }
 
 MapHome::Activity MapHome::pass_through(std::string_view request, Finish finish) {
+    return pass(std::make_unique<Passing>(worker_, map_, request, std::move(finish)));
+}
+
+MapHome::Activity MapHome::pass_order(block::ScsiOrder order, Finish finish) {
+    return pass(std::make_unique<Passing>(worker_, map_, std::move(order), std::move(finish)));
+}
+
+MapHome::Activity MapHome::pass(std::unique_ptr<Passing> passing) {
     require_started();
-    auto passing = std::make_unique<Passing>(worker_, map_, request, std::move(finish));
     passings_.push_back(*passing);
     passing->begin();
     return passing;
+}
+
+MapHome::Activity MapHome::ask_units(UnitQuestion question, std::string path, Finish finish) {
+    require_started();
+    return std::make_unique<nbdmpathd::UnitQuestion>(map_, paths_, question, std::move(path),
+                                                     std::move(finish));
 }
 
 MapHome::Activity MapHome::probe(Finish finish) {

@@ -3,8 +3,12 @@
 
 #include "base/list.hpp"
 #include "base/scheduler.hpp"
+#include "block/scsi_port.hpp"
 #include "command/maps.hpp"
 #include "multipath/map.hpp"
+
+#include <memory>
+#include <variant>
 
 namespace nbdmpathd {
 
@@ -14,25 +18,34 @@ class Passing final : public command::Activity, public base::ListHook {
 public:
     using Finish = command::MapAccess::Finish;
     Passing(base::Scheduler &scheduler, multipath::Map &map, std::string_view request, Finish finish);
+    Passing(base::Scheduler &scheduler, multipath::Map &map, block::ScsiOrder order, Finish finish);
     ~Passing() override;
 
     /// The first look; may finish at once.
     void begin();
-    /// Finishes with this error.
+    /// Finishes with this error. A SCSI command that was sent is carried out all the same.
     void give_up(int error);
 
 private:
     enum class Request : unsigned char { size, block_size, read_only };
     static Request parse(std::string_view word);
     void look() noexcept;
-    [[nodiscard]] std::string answer_of(const block::Device &device) const;
+    void look_again(int error);
+    void send(block::Device &device, const block::ScsiOrder &order);
+    void answered(const block::ScsiReply &reply);
+    void refuse_what_passes_by_the_map(const block::ScsiOrder &order) const;
+    void finish(command::Outcome outcome);
+    [[nodiscard]] static std::string answer_of(Request request, const block::Device &device);
+    [[nodiscard]] std::string name_of(const block::Device &device) const;
 
     base::Scheduler &scheduler_;
     multipath::Map &map_;
-    Request request_;
+    std::variant<Request, block::ScsiOrder> request_;
     Finish finish_;
     base::TimePoint end_;
     base::Timer again_;
+    std::string path_;            ///< that has the command
+    std::shared_ptr<bool> waits_; ///< who answers the command looks here whether we still do
 };
 
 } // namespace nbdmpathd

@@ -35,6 +35,11 @@ const backend::FaultBackend *PathSet::find_backend(std::string_view name) const 
     return path == nullptr ? nullptr : path->backend.get();
 }
 
+block::ScsiPort *PathSet::scsi(std::string_view name) const noexcept {
+    const OwnPath *path = find_open(name);
+    return path == nullptr ? nullptr : path->backend->scsi();
+}
+
 multipath::PathDevice PathSet::find(std::string_view name) {
     if (const OwnPath *path = find_open(name))
         return keeper_.judge(*path->backend);

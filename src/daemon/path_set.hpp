@@ -35,6 +35,8 @@ public:
     [[nodiscard]] bool settled(std::span<const std::string> names) const;
     /// nullptr: it is not open.
     [[nodiscard]] const backend::FaultBackend *find_backend(std::string_view name) const noexcept;
+    /// Its SCSI side; nullptr: it has none, or is not open.
+    [[nodiscard]] block::ScsiPort *scsi(std::string_view name) const noexcept;
     /// Throws base::Error(EINVAL), with the nearest name there is, when it is not open.
     [[nodiscard]] backend::FaultBackend &require(std::string_view name) const;
     [[nodiscard]] std::vector<const backend::Backend *> backends(std::span<const std::string> names) const;

@@ -43,6 +43,14 @@ public:
     std::unique_ptr<command::Activity> pass_through(std::string_view request, Finish finish) override {
         return begin(fmt::format("pass {}", request), std::move(finish));
     }
+    std::unique_ptr<command::Activity> pass_order(block::ScsiOrder order, Finish finish) override {
+        return begin(fmt::format("order {} {} {}", order.block.size(), order.in, order.out.size()),
+                     std::move(finish));
+    }
+    std::unique_ptr<command::Activity> ask_units(UnitQuestion question, std::string path,
+                                                 Finish finish) override {
+        return begin(fmt::format("units {} {}", static_cast<int>(question), path), std::move(finish));
+    }
     std::unique_ptr<command::Activity> probe(Finish finish) override {
         return begin("probe", std::move(finish));
     }
