@@ -90,6 +90,7 @@ struct Type {
     std::unique_ptr<Backend> (*create)(io::Worker &worker, const Settings &settings);
     /// Whether a request that is given back as lost has surely ended; nullptr: always (design D3, `fence`).
     bool (*can_fence)(const base::KeyValues &values) = nullptr;
+    bool is_scsi = false; ///< its devices have a SCSI side
 };
 
 /// Every type that was built in, in the order of backend/meson.build.

@@ -75,6 +75,7 @@ const Type iscsi{.name = "iscsi",
                  .check_uri = check_uri,
                  .cache_identity = cache_identity,
                  .check_values = check_values,
-                 .create = create};
+                 .create = create,
+                 .is_scsi = true};
 
 } // namespace backend

@@ -45,15 +45,19 @@ std::string hexadecimal(Bytes bytes) {
     return text;
 }
 
+/// One '_' for each stretch of what is not, none at the ends.
 std::string printable(Bytes bytes) {
     std::string text;
     for (const std::byte each : bytes) {
         const auto character = std::to_integer<char>(each);
         const bool is_plain = character > ' ' && character <= '~' && character != '"' && character != '\\';
-        text += is_plain ? character : '_';
+        if (is_plain && character != '_')
+            text += character;
+        else if (!text.empty() && text.back() != '_')
+            text += '_';
     }
-    text.erase(text.find_last_not_of('_') + 1);
-    text.erase(0, text.find_first_not_of('_'));
+    if (text.ends_with('_'))
+        text.pop_back();
     return text;
 }
 

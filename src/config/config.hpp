@@ -92,6 +92,8 @@ struct Map {
     std::chrono::milliseconds no_path_timeout{0}; ///< 0: never
     std::optional<std::uint64_t> size_bytes;      ///< a multiple of 512
     std::vector<FingerprintRange> fingerprint;
+    Where wwid_where;
+    std::string wwid; ///< "naa.…", "eui.…", "t10.…": what SCSI paths must say they are; empty: anything
     std::optional<Cache> cache; ///< nothing: decided by the paths (design D4)
     Reinstate reinstate = Reinstate::automatic;
     Eio eio = Eio::path;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/map_section.hpp"
 
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "config/fingerprint_section.hpp"
 #include "config/group_section.hpp"
@@ -8,6 +9,7 @@
 #include "config/parse.hpp"
 #include "config/path_section.hpp"
 #include "config/table_text.hpp"
+#include "config/wwid.hpp"
 
 namespace config {
 
@@ -63,6 +65,7 @@ private:
         if (map_.size_bytes && *map_.size_bytes % sector_bytes != 0)
             reading_.problem(*section_.find("size"), "size: {} is not a multiple of 512", *map_.size_bytes);
         map_.fingerprint = read_fingerprint(section_, reading_);
+        read_wwid();
         if (section_.choice("compat", {"seed", "kernel"}) == "kernel")
             map_.set_kernel_defaults();
         if (const auto cache = section_.choice("cache", {"shared", "independent"}))
@@ -79,6 +82,18 @@ private:
         if (section_.choice("eio", {"path", "verify"}) == "verify")
             map_.eio = Eio::verify;
         read_ambiguous_writes();
+    }
+
+    void read_wwid() {
+        const auto text = section_.text("wwid");
+        if (!text)
+            return;
+        map_.wwid_where = reading_.where(*section_.find("wwid"));
+        try {
+            map_.wwid = parse_wwid(*text);
+        } catch (const base::Error &error) {
+            reading_.problems.add(map_.wwid_where, "wwid: {}", error.what());
+        }
     }
 
     void read_ambiguous_writes() {

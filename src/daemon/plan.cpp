@@ -103,6 +103,18 @@ void check_fences(const config::Map &map, const multipath::Table &table, const P
     }
 }
 
+void check_wwid(const config::Map &map, const multipath::Table &table, const PathBook &book,
+                config::Problems &problems) {
+    const auto names = path_names(table);
+    const bool is_asked = std::ranges::any_of(names, [&](const std::string &name) {
+        const backend::Type *type = book.find(name)->second.type;
+        return type == nullptr || type->is_scsi;
+    });
+    if (!map.wwid.empty() && !is_asked)
+        problems.add(map.wwid_where, "wwid: only iscsi paths say what they are, and map {} has none",
+                     map.name);
+}
+
 MapPlan plan_map(const config::Map &map, const config::Config &configuration, MapPlan plan,
                  config::Problems &problems) {
     const config::PathNames names(configuration.paths);
@@ -121,10 +133,12 @@ MapPlan plan_map(const config::Map &map, const config::Config &configuration, Ma
     plan.expected.read_only = map.read_only;
     for (const config::FingerprintRange &range : map.fingerprint)
         plan.expected.fingerprint.push_back({range.offset, range.length, range.sha256});
+    plan.expected.wwid = map.wwid;
     plan.expected.reinstate = map.reinstate == config::Reinstate::automatic;
     plan.policy = plan_policy(map);
     plan_ambiguous_writes(map, plan);
     check_fences(map, *table, *plan.paths, problems);
+    check_wwid(map, *table, *plan.paths, problems);
     const std::string conflict = cache_conflict(*table);
     if (plan.options.independent_caches && !map.read_only && !conflict.empty())
         problems.add(map.table_where, "map {}: {}", map.name, conflict);

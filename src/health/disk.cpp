@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "health/disk.hpp"
 
+#include "block/scsi_port.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -50,6 +52,17 @@ Disk disk_behind(std::span<const backend::Backend *const> paths, const Expected 
 
 bool is_same_size(const block::Geometry &disk, const block::Geometry &familiar) noexcept {
     return whole_blocks(disk.size, familiar.minimum_block) == familiar.size;
+}
+
+std::string wwid_difference(block::Device &path, std::string_view wwid) {
+    const block::ScsiPort *port = path.scsi();
+    if (wwid.empty() || port == nullptr)
+        return {};
+    const block::ScsiFacts *facts = port->facts();
+    if (facts == nullptr || facts->wwid.empty())
+        return fmt::format("its unit says no name, the map's wwid is {}", wwid);
+    return facts->wwid == wwid ? std::string()
+                               : fmt::format("its unit is {}, the map's wwid is {}", facts->wwid, wwid);
 }
 
 std::string difference(const block::Geometry &path, const block::Geometry &disk, const Expected &expected) {

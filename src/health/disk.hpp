@@ -17,6 +17,7 @@ struct Expected {
     bool read_only = false;
     bool reinstate = true; ///< a path that answers again returns by itself
     Fingerprint fingerprint{};
+    std::string wwid{}; ///< what every SCSI path says it is (block::ScsiFacts::wwid); empty: anything
 };
 
 /// The disk behind some paths.
@@ -33,6 +34,9 @@ Disk disk_behind(std::span<const backend::Backend *const> paths, const Expected 
 
 /// Whether a map of the one size is still of the same with the other, whose blocks may be smaller.
 bool is_same_size(const block::Geometry &disk, const block::Geometry &familiar) noexcept;
+
+/// Why a path is not the unit of that name; empty when it is, and for paths that have no SCSI side.
+std::string wwid_difference(block::Device &path, std::string_view wwid);
 
 /// Why a path with this geometry cannot carry requests for the disk (design D6); empty when it can.
 std::string difference(const block::Geometry &path, const block::Geometry &disk, const Expected &expected);

@@ -196,6 +196,7 @@ void PathKeeper::accept(std::string_view path) noexcept {
     Expected believed = expected_;
     forget(believed.fingerprint);
     if (!health::difference(kept.backend.geometry(), map_.geometry(), believed).empty() ||
+        !wwid_difference(kept.backend, believed.wwid).empty() ||
         !health::difference(believed.fingerprint, kept.prints).empty())
         return; // it is what was stated that speaks against it
     learn(believed.fingerprint, kept.prints);
@@ -231,9 +232,10 @@ std::string PathKeeper::difference(const backend::Backend &backend, const block:
     const Kept &kept = find(backend);
     if (!kept.is_reached())
         return {};
+    std::string wrong = wwid_difference(kept.backend, expected.wwid);
     // While nothing tells the size everything may be right.
-    std::string wrong =
-        disk.size == 0 ? std::string() : health::difference(backend.geometry(), disk, expected);
+    if (wrong.empty() && disk.size != 0)
+        wrong = health::difference(backend.geometry(), disk, expected);
     if (wrong.empty())
         wrong = health::difference(expected.fingerprint, kept.prints);
     const std::string_view says = backend.identity();
@@ -250,7 +252,8 @@ PathKeeper::Backends PathKeeper::alike(const Backends &paths, const Fingerprint 
     Backends result;
     std::ranges::copy_if(paths, std::back_inserter(result), [&](const backend::Backend *path) {
         return find(*path).is_reached() &&
-               difference(*path, {}, {.size = {}, .fingerprint = fingerprint}).empty();
+               difference(*path, {}, {.size = {}, .fingerprint = fingerprint, .wwid = expected_.wwid})
+                   .empty();
     });
     return result;
 }

@@ -70,6 +70,9 @@ TEST_CASE("the best name of the unit is its identity") {
     ScsiUnit other;
     other.take_identification(bytes({0, 0x83, 0, 9, 0x02, 0x01, 0, 5, 'A', ' ', 'B', '\n', ' '}));
     CHECK(other.facts.wwid == "t10.A_B");
+    ScsiUnit folded;
+    folded.take_identification(bytes({0, 0x83, 0, 9, 0x02, 0x01, 0, 5, ' ', 'A', ' ', ' ', 'B'}));
+    CHECK(folded.facts.wwid == "t10.A_B");
     ScsiUnit third;
     third.take_identification(bytes({0, 0x83, 0, 6, 0x01, 0x02, 0, 2, 0xab, 0x01}));
     CHECK(third.facts.wwid == "eui.ab01");

@@ -154,8 +154,8 @@ TEST_CASE("a bound for what is kept makes sense with caches that lose it only") 
 
 TEST_CASE("map keys of later steps are refused unless they change nothing") {
     CHECK(errors(with_map(with_table(plain, "    eio: path\n    ambiguous_writes: retry\n"))).empty());
-    CHECK(errors(with_map(with_table(plain, "    wwid: naa.6\n"))) ==
-          Lines{"t.yaml:6:11: wwid: not supported yet"});
+    CHECK(errors(with_map(with_table(plain, "    reservation_key: 0x1\n"))) ==
+          Lines{"t.yaml:6:22: reservation_key: not supported yet"});
 }
 
 TEST_CASE("compat: kernel brings its defaults, which other keys override") {

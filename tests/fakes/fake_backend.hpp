@@ -3,12 +3,22 @@
 
 #include "backend/backend.hpp"
 #include "block/completion_queue.hpp"
+#include "block/scsi_port.hpp"
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
 namespace fakes {
+
+/// A SCSI side that says what it is and carries out nothing.
+class FakeUnit final : public block::ScsiPort {
+public:
+    void execute(block::ScsiOrder, Ended) override {}
+    [[nodiscard]] const block::ScsiFacts *facts() const noexcept override { return &says; }
+
+    block::ScsiFacts says;
+};
 
 /// A backend that comes up and goes down when a test says so. Reads are answered with `answer`, or kept until
 /// release(). Closes as the contract says.
@@ -45,6 +55,7 @@ public:
     [[nodiscard]] std::size_t in_flight() const noexcept override { return finished_.size(); }
     [[nodiscard]] std::string_view identity() const noexcept override { return says; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return losses; }
+    [[nodiscard]] block::ScsiPort *scsi() noexcept override { return is_scsi ? &unit : nullptr; }
 
     void come_up() {
         up_ = true;
@@ -72,6 +83,8 @@ public:
 
     std::byte content{}; ///< of every byte
     std::string says;    ///< its identity
+    bool is_scsi = false;
+    FakeUnit unit;
     block::Status answer;
     block::Status answer_at_close = block::Status::path_lost(); ///< to what it holds then
     std::uint64_t losses = 0;

@@ -9,6 +9,11 @@ TARGET = "iqn.2026-01.org.example:disk"
 LUN = 1  # tgt's own unit 0 is a controller
 
 
+def wwid(serial="S1"):
+    """The name of a unit with that serial number: tgtd makes it of the digits in its scsi_id."""
+    return "naa.6" + "".join(c if c in "0123456789abcdef" else "0" for c in f"id{serial}".lower()).rjust(31, "0")
+
+
 class Target:
     """`portals`: how many; each leads to the same unit. `disk`: of another target, which then offers the same unit."""
 

@@ -7,7 +7,7 @@ import os
 import threading
 
 from harness import NBDMPATHD, main, require, wait_for
-from iscsi_target import TARGET, Target
+from iscsi_target import TARGET, Target, wwid
 from raw_nbd import FLUSH, Client
 
 require("tgtd", "tgtadm", "qemu-io", "qemu-img")
@@ -34,9 +34,17 @@ def serve_two(rig, target, **options):
     serve(rig, paths, "1 queue_if_no_path 0 2 1 round-robin 0 1 1 a 1 round-robin 0 1 1 b 1", **options)
 
 
-def serve_one(rig, uri, keys="", more=""):
+def serve_one(rig, uri, path_keys="", more="", keys=""):
     """One path, which need not come up; without one requests fail."""
-    serve(rig, {"a": f'{{uri: "{uri}"{keys}}}'}, "0 0 1 1 round-robin 0 1 1 a 1", ", size: 64M", more)
+    serve(rig, {"a": f'{{uri: "{uri}"{path_keys}}}'}, "0 0 1 1 round-robin 0 1 1 a 1", ", size: 64M" + keys, more)
+
+
+def replace_unit(rig, target, disk=None, serial="S1"):
+    """Another unit in its place, once the idle check of path a has missed the old one: tgtd does not tell by itself."""
+    told = log_of(rig).count("the target has no such unit")
+    target.remove_unit()
+    wait_for(lambda: log_of(rig).count("the target has no such unit") > told, what="the unit is missed")
+    target.add_unit(disk, serial)
 
 
 def qemu_io(rig, *commands):
@@ -202,6 +210,49 @@ def test_a_unit_that_becomes_another_disk_is_not_used(rig):
     target.remove_unit()  # which only the idle check can notice: nothing else is asked of this path
     wait_for(lambda: log_of(rig).count("unit 1: the target has no such unit") > told, what="the unit is missed")
     target.add_unit()
+    rig.wait_for_path("m", "a", "A", 30)
+
+
+def test_a_unit_must_have_the_name_that_the_map_states(rig):
+    target = Target(rig)
+    refused = f"path a is not this disk and will not be used: its unit is {wwid('S2')}, the map's wwid is {wwid('S1')}"
+    serve_one(rig, target.uri(), ", idle_check: 200ms", keys=f", wwid: {wwid('S1').upper()}")
+    rig.wait_for_path("m", "a", "A")
+    replace_unit(rig, target, serial="S2")
+    wait_for(lambda: refused in log_of(rig), what="the refusal")
+    assert rig.path_state("m", "a") == "F"
+    assert 'why="mismatch"' in rig.ctl("show", "paths")[0]
+    # What the owner states is stronger than what somebody says.
+    done = rig.ctl("message", "m", "0", "reinstate_path", "a", check=False)
+    assert done.returncode == 1, done
+    replace_unit(rig, target)
+    rig.wait_for_path("m", "a", "A", 30)
+    # From the beginning, and as multipathd writes it.
+    rig.daemon.end()
+    rig.path("nbdmpathd.log").unlink()
+    target.remove_unit()
+    target.add_unit(serial="S2")
+    serve_one(rig, target.uri(), keys=f", wwid: {wwid('S1').replace('naa.', '3')}")
+    wait_for(lambda: refused in log_of(rig), what="the refusal")
+    assert rig.path_state("m", "a") == "F"
+
+
+def test_a_name_is_for_maps_with_units(rig):
+    rig.path("wrong.yaml").write_text("listen: [{unix: /tmp/x}]\npaths:\n  a: file:///dev/null\nmultipaths:\n"
+                                      "  m: {wwid: naa.5000c500a0b1c2d3, table: '0 0 1 1 round-robin 0 1 1 a 1'}\n")
+    done = rig.run(NBDMPATHD, "--check", "-c", rig.path("wrong.yaml"), check=False)
+    assert done.returncode == 78 and ":5:13: wwid: only iscsi paths" in done.stdout, done
+
+
+def test_a_unit_that_shrinks_is_not_used(rig):
+    target = Target(rig)
+    serve_one(rig, target.uri(), ", idle_check: 200ms")
+    rig.wait_for_path("m", "a", "A")
+    replace_unit(rig, target, rig.disk("small.disk", 32 * MIB))
+    wait_for(lambda: "path a is not this disk and will not be used: its size is 33554432 bytes, the map's is 67108864"
+             in log_of(rig), what="the refusal")
+    assert rig.path_state("m", "a") == "F"
+    replace_unit(rig, target)
     rig.wait_for_path("m", "a", "A", 30)
 
 
