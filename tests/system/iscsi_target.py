@@ -35,11 +35,13 @@ class Target:
         assert self.server.alive(), self.server.output()
         self.adm("target", "new", "--tid", 1, "--targetname", TARGET)
         self.add_unit()
-        self.adm("target", "bind", "--tid", 1, "--initiator-address", "ALL")
 
     def add_unit(self, disk=None, serial="S1"):
+        # Nobody may log in while the unit does not have its name yet.
+        self.adm("target", "unbind", "--tid", 1, "--initiator-address", "ALL", check=False)
         self.adm("logicalunit", "new", "--tid", 1, "--lun", LUN, "--backing-store", disk or self.disk)
         self.update(f"scsi_sn={serial},scsi_id=ID{serial},thin_provisioning=1")
+        self.adm("target", "bind", "--tid", 1, "--initiator-address", "ALL")
 
     def remove_unit(self):
         self.adm("logicalunit", "delete", "--tid", 1, "--lun", LUN)

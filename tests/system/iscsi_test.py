@@ -4,16 +4,15 @@
 what is told where something is wrong.
 """
 import os
-import threading
 
 from harness import NBDMPATHD, main, require, wait_for
 from iscsi_target import TARGET, Target, wwid
-from raw_nbd import FLUSH, Client
+from raw_nbd import Client
+from writer import BLOCK, Writer
 
 require("tgtd", "tgtadm", "qemu-io", "qemu-img")
 
 MIB = 1 << 20
-BLOCK = 4096
 
 
 def serve(rig, paths, table, keys="", more="", options=()):
@@ -90,45 +89,6 @@ def test_data_is_written_read_flushed_and_trimmed(rig):
     with open(target.disk, "rb") as disk:
         disk.seek(8 * MIB)
         assert disk.read(8 * MIB) == bytes(8 * MIB)
-
-
-class Writer(threading.Thread):
-    """Writes a block after the other, over and over, each with its own number; what was acknowledged must be there."""
-
-    def __init__(self, rig):
-        super().__init__()
-        self.client = Client(rig.path("nbd.sock"), "m")
-        self.written = {}
-        self.count = 0
-        self.ends = threading.Event()
-        self.failure = None
-        self.start()
-
-    def run(self):
-        try:
-            while not self.ends.is_set():
-                block = self.count % 256
-                data = self.count.to_bytes(8, "big") * (BLOCK // 8)
-                self.client.write(block * BLOCK, data)
-                self.written[block] = data
-                self.count += 1
-        except Exception as error:  # pylint: disable=broad-except
-            self.failure = error
-
-    def goes_on(self):
-        seen = self.count
-        wait_for(lambda: self.count > seen + 20 or self.failure, 30, "writes go on")
-        assert self.failure is None, self.failure
-
-    def finish(self):
-        self.ends.set()
-        self.join(60)
-        assert self.failure is None, self.failure
-        cookie = self.client.request(FLUSH, 0, 0)
-        assert self.client.reply() == (cookie, 0)
-        for block, data in self.written.items():
-            assert self.client.read(block * BLOCK, BLOCK) == data, block
-        self.client.close()
 
 
 def test_a_target_that_is_killed_and_started_again_costs_no_write(rig):
