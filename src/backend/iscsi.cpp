@@ -55,6 +55,12 @@ constexpr base::Key keys[] = {
      "When the target closes the connection, it does not read on: what it had read has ended when the unit "
      "was "
      "reset afterwards or nobody listens at the portal any more. Say false when a proxy stands between."},
+    {"fence_command", base::KeyKind::text, "",
+     "A shell command that cuts the target off, beside what the path does by itself. It is run when writes "
+     "were "
+     "sent and the session is lost, with the path's name and the portal in NBDMPATH_PATH and "
+     "NBDMPATH_ADDRESS; "
+     "when it ends with status 0 nothing that was sent can be carried out any more."},
     {"secret_file", base::KeyKind::text, "",
      "A file whose first line is the CHAP secret of the user in the URI; it is read at each login."},
     {"mutual_secret_file", base::KeyKind::text, "",

@@ -40,6 +40,8 @@ IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
     , max_requests_(settings.values.get<std::uint64_t>("max_requests"))
     , fences_writes_(settings.fences)
     , trust_peer_close_(settings.values.get<bool>("trust_peer_close"))
+    , has_fence_command_(settings.values.has("fence_command") &&
+                         !settings.values.get<std::string>("fence_command").empty())
     , delay_(first_delay)
     , completions_(worker)
     , report_closed_(base::Delegate<>::to<&IscsiBackend::report_closed>(*this))
@@ -50,6 +52,10 @@ IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
     , former_(worker, base::Delegate<>::to<&IscsiBackend::log_in>(*this),
               base::Delegate<>::to<&IscsiBackend::former_failed>(*this))
     , fences_(worker, settings.name, {settings.fence_timeout, trust_peer_close_}, *this)
+    , fence_command_(worker,
+                     has_fence_command_ ? settings.values.get<std::string>("fence_command") : std::string(),
+                     settings.name, uri_.portal(), settings.fence_timeout,
+                     base::Delegate<bool>::to<&IscsiBackend::fence_command_ended>(*this))
     , pulse_(worker, session_,
              {stall_timeout_,
               settings.checks_idle ? settings.values.get<milliseconds>("idle_check") : milliseconds(0)},
@@ -351,6 +357,7 @@ void IscsiBackend::fail_everything(int connection) noexcept {
     on_wire_ = 0;
     if (!sent.empty())
         fences_.begin(std::exchange(connection, -1), sent);
+    run_fence_command();
     if (connection >= 0)
         ::close(connection);
 }
@@ -360,6 +367,18 @@ void IscsiBackend::fence_ended(Request &request, bool fenced) noexcept {
                      fenced ? Status::path_lost() : Status{block::Outcome::path_unfenced, ETIMEDOUT});
     if (observer_ == nullptr)
         worker_.post(report_closed_);
+}
+
+void IscsiBackend::run_fence_command() noexcept {
+    if (!has_fence_command_ || fence_command_.running() || !fences_.wants_command())
+        return;
+    fences_.command_begun();
+    fence_command_.start();
+}
+
+void IscsiBackend::fence_command_ended(bool well) noexcept {
+    fences_.command_ended(well);
+    run_fence_command(); // for what was lost meanwhile
 }
 
 void IscsiBackend::fence_wants_login() noexcept {
@@ -372,7 +391,9 @@ void IscsiBackend::fence_wants_login() noexcept {
 std::string_view IscsiBackend::fencing() const noexcept {
     if (!fences_writes_ || !reinstates_)
         return {};
-    return *reinstates_ ? "reinstatement" : trust_peer_close_ ? "close" : "none";
+    if (*reinstates_)
+        return "reinstatement";
+    return has_fence_command_ ? "command" : trust_peer_close_ ? "close" : "none";
 }
 
 void IscsiBackend::all_fenced() noexcept {

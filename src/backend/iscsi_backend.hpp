@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/backend.hpp"
+#include "backend/fence_command.hpp"
 #include "backend/iscsi_fences.hpp"
 #include "backend/iscsi_former.hpp"
 #include "backend/iscsi_job.hpp"
@@ -55,6 +56,8 @@ private:
     void unit_was_reset(bool well) noexcept override;
     void fence_ended(block::Request &request, bool fenced) noexcept override;
     void fence_wants_login() noexcept override;
+    void run_fence_command() noexcept;
+    void fence_command_ended(bool well) noexcept;
     void all_fenced() noexcept override;
 
     void unit_answered(const IscsiSession::Answer &answer) noexcept;
@@ -83,6 +86,7 @@ private:
     const std::size_t max_requests_;
     const bool fences_writes_;
     const bool trust_peer_close_;
+    const bool has_fence_command_;
     IscsiLogin login_;
 
     Observer *observer_ = nullptr; ///< nullptr before open() and after close()
@@ -112,6 +116,7 @@ private:
     IscsiSession session_;
     IscsiFormer former_;
     IscsiFences fences_;
+    FenceCommand fence_command_;
     IscsiPulse pulse_;
     IscsiOrders orders_;
     IscsiResolver resolver_;

@@ -102,6 +102,20 @@ void IscsiFences::reset_ended(bool well) noexcept {
         end_if([](const Fence &fence) { return fence.resets; });
 }
 
+bool IscsiFences::wants_command() const noexcept {
+    return !std::ranges::all_of(fences_, &Fence::had_command);
+}
+
+void IscsiFences::command_begun() noexcept {
+    for (Fence &fence : fences_)
+        fence.had_command = true;
+}
+
+void IscsiFences::command_ended(bool well) noexcept {
+    if (well)
+        end_if([](const Fence &fence) { return fence.had_command; });
+}
+
 void IscsiFences::say_farewell() noexcept {
     farewell_ = true;
     tell_.withdraw();

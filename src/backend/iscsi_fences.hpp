@@ -55,6 +55,10 @@ public:
     [[nodiscard]] bool wants_reset() const noexcept;
     void reset_begun() noexcept;
     void reset_ended(bool well) noexcept;
+    /// The same of the command by which a user cuts a target off.
+    [[nodiscard]] bool wants_command() const noexcept;
+    void command_begun() noexcept;
+    void command_ended(bool well) noexcept;
     /// Nobody will log in any more: the end of the old connections must do, and that soon.
     void say_farewell() noexcept;
 
@@ -72,9 +76,10 @@ private:
         io::FdWatch connection;
         base::List<block::Request> waiting;
         base::TimePoint until{};
-        bool closed = false;     ///< by the target
-        bool resets = false;     ///< the reset that runs is for it, too
-        bool had_reset = false;  ///< one was tried for it
+        bool closed = false;    ///< by the target
+        bool resets = false;    ///< the reset that runs is for it, too
+        bool had_reset = false; ///< one was tried for it
+        bool had_command = false;
         bool given_back = false; ///< its requests were, not fenced
 
         void readable() noexcept { owner.drain(*this); }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
 #include <utility>
 
 namespace multipath {
@@ -36,9 +37,11 @@ bool Map::shares_next_flush(Request &request) noexcept {
 Status Map::flush_came_back(const Request &request, const Path &path, Status status) noexcept {
     running_flush_ = nullptr;
     // One that a restarted server answered covers nothing of what the dead one had; nor does one whose server
-    // failed another flush meanwhile.
+    // failed another flush meanwhile: that is to be asked again, and the path has done nothing wrong.
     if (status.ok() && !carrier_.trusts(*path.device))
-        status = Status::path_lost();
+        status = path.device->generation() == request.sent_generation
+                     ? Status::retry(EAGAIN, std::numeric_limits<std::uint8_t>::max())
+                     : Status::path_lost();
     base::List<Request> done;
     done.take_all(riders_);
     if (status.ok()) {

@@ -5,7 +5,7 @@ import itertools
 import os
 import signal
 
-from harness import SANITIZED, main, require, wait_for
+from harness import SANITIZED, in_time, main, require, wait_for
 from prober import Prober
 
 require("nbdkit", "fio")
@@ -88,7 +88,7 @@ def test_fio_verifies_while_servers_of_two_groups_are_killed(rig):
 
 def judge_gap(what, gap, bar):
     print(f"# {what}: longest gap {gap * 1000:.1f} ms, bar {bar * 1000:.0f} ms")
-    assert gap < bar or SANITIZED, f"{what}: no completion for {gap * 1000:.0f} ms"
+    assert in_time(gap, bar), f"{what}: no completion for {gap * 1000:.0f} ms"
 
 
 def go_on(prober, count=200):

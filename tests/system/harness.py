@@ -22,6 +22,12 @@ NBDMPATHCTL = os.environ.get("NBDMPATHCTL", "build/src/nbdmpathctl")
 SANITIZED = os.environ.get("NBDMPATH_SANITIZED", "")  # bars on time are then not for judging
 
 
+def in_time(seconds, bar):
+    """Whether something took less than `bar` seconds, as far as that can be judged: on a machine that has more to do than
+    its processors can, everything takes longer."""
+    return SANITIZED or seconds < bar * max(1, os.getloadavg()[0] / os.cpu_count())
+
+
 def wait_for(condition, seconds=10, what="condition"):
     """Polls until condition() is true and returns its value; an AssertionError after the deadline."""
     end = time.monotonic() + seconds * (5 if SANITIZED else 1)
