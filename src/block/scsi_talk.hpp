@@ -5,6 +5,7 @@
 
 #include <coroutine>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -113,5 +114,12 @@ private:
     };
     std::shared_ptr<State> state_ = std::make_shared<State>(); ///< of those who answer, too
 };
+
+/// One command, again while all that comes back is an attention that waited there or the like. `port` gives
+/// where it goes, each time; nullptr: the path is gone.
+ScsiTalk<ScsiReply> ask_unit(std::function<ScsiPort *()> port, ScsiOrder order);
+/// Whether the command can be sent again at once, having done nothing.
+[[nodiscard]] bool may_ask_again(const ScsiResult &result) noexcept;
+constexpr unsigned most_times_asked = 10; // a new session finds several attentions waiting
 
 } // namespace block

@@ -22,6 +22,7 @@ class Error;
 namespace command {
 
 class EventFeed;
+struct PersistOrder;
 
 /// Something that takes its time, on a map's home worker. Ended before it has finished: called off.
 class Activity {
@@ -62,6 +63,8 @@ public:
     enum class UnitQuestion : std::uint8_t { inquiry, luns, ready };
     /// `path` empty: any that is up; `ready` asks every path.
     virtual std::unique_ptr<Activity> ask_units(UnitQuestion question, std::string path, Finish finish) = 0;
+    /// SCSI persistent reservations. Once begun it is carried to its end, whoever calls it off.
+    virtual std::unique_ptr<Activity> persist(const PersistOrder &order, Finish finish) = 0;
     virtual std::unique_ptr<Activity> probe(Finish finish) = 0;
 
     /// Fault injection on one path of the map. Each throws base::Error, and then has changed nothing.

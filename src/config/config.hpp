@@ -94,6 +94,9 @@ struct Map {
     std::vector<FingerprintRange> fingerprint;
     Where wwid_where;
     std::string wwid; ///< "naa.…", "eui.…", "t10.…": what SCSI paths must say they are; empty: anything
+    Where reservation_key_where;
+    std::uint64_t reservation_key = 0; ///< SCSI persistent reservations; 0: none
+    bool reservation_survives_power_loss = false;
     std::optional<Cache> cache; ///< nothing: decided by the paths (design D4)
     Reinstate reinstate = Reinstate::automatic;
     Eio eio = Eio::path;

@@ -21,7 +21,6 @@ struct LaterKey {
 // The step that brings a key deletes its row here.
 constexpr LaterKey later_keys[] = {
     {"configuration", "metrics", text, ""},
-    {"map", "reservation_key", text, ""},
 };
 
 std::optional<base::KeyValue> read(Section &section, const LaterKey &row) {

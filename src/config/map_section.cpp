@@ -8,6 +8,7 @@
 #include "config/later_keys.hpp"
 #include "config/parse.hpp"
 #include "config/path_section.hpp"
+#include "config/reservation_key.hpp"
 #include "config/table_text.hpp"
 #include "config/wwid.hpp"
 
@@ -66,6 +67,7 @@ private:
             reading_.problem(*section_.find("size"), "size: {} is not a multiple of 512", *map_.size_bytes);
         map_.fingerprint = read_fingerprint(section_, reading_);
         read_wwid();
+        read_reservation_key(section_, reading_, map_);
         if (section_.choice("compat", {"seed", "kernel"}) == "kernel")
             map_.set_kernel_defaults();
         if (const auto cache = section_.choice("cache", {"shared", "independent"}))

@@ -42,8 +42,10 @@ MapHome::MapHome(io::Worker &worker, MapPlan plan, MapHomeObserver &observer)
                 nbd::ExportSessions::DropHeld::to<&multipath::Map::drop_held>(map_))
     , grace_(worker, base::Delegate<>::to<&MapHome::close_paths>(*this))
     , advance_loads_(base::Delegate<>::to<&MapHome::advance_loads>(*this))
-    , expected_(plan_.expected) {
+    , expected_(plan_.expected)
+    , reservations_(worker, map_, paths_, keeper_, *this) {
     share_memory(plan_.buffer_memory);
+    keeper_.registrar().set(plan_.reservation_key);
 }
 
 MapHome::~MapHome() = default;
@@ -164,6 +166,8 @@ std::vector<multipath::PathStatistics> MapHome::path_statistics() const {
         const health::PathState state = keeper_.state(*path);
         if (state == health::PathState::mismatch)
             entry.why_failed = "mismatch";
+        else if (keeper_.registers(*path))
+            entry.why_failed = "not registered";
         else if (!path->up() && entry.why_failed != "quarantined")
             entry.why_failed = "disconnected";
     }
@@ -184,8 +188,12 @@ void MapHome::message(std::span<const std::string> words) {
     // To a map without a table it is no error (reference 2.17).
     if (!map_.has_live_table())
         return;
-    if (words.size() == 2 && base::equal_ignoring_case(words[0], "reinstate_path"))
+    if (words.size() == 2 && base::equal_ignoring_case(words[0], "reinstate_path")) {
+        const backend::Backend *path = paths_.find_backend(words[1]);
+        if (path != nullptr && keeper_.registers(*path))
+            throw base::Error(EAGAIN, "path {} is not registered with the map's reservation key", words[1]);
         keeper_.accept(words[1]);
+    }
     map_.message(words);
 }
 

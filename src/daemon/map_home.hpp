@@ -6,6 +6,7 @@
 #include "daemon/map_plan.hpp"
 #include "daemon/passing.hpp"
 #include "daemon/path_set.hpp"
+#include "daemon/reservations.hpp"
 #include "health/held_watch.hpp"
 #include "health/path_keeper.hpp"
 #include "io/worker.hpp"
@@ -74,6 +75,7 @@ public:
     Activity pass_through(std::string_view request, Finish finish) override;
     Activity pass_order(block::ScsiOrder order, Finish finish) override;
     Activity ask_units(UnitQuestion question, std::string path, Finish finish) override;
+    Activity persist(const command::PersistOrder &order, Finish finish) override;
     Activity probe(Finish finish) override;
 
 private:
@@ -147,7 +149,8 @@ private:
     bool closing_ = false;
     bool closing_paths_ = false;
     bool paths_closed_ = false;
-    bool started_ = false; ///< the first table is live, or cannot become so
+    bool started_ = false;      ///< the first table is live, or cannot become so
+    Reservations reservations_; ///< the last: what it has begun uses the rest
 };
 
 } // namespace nbdmpathd

@@ -116,6 +116,11 @@ MapHome::Activity MapHome::ask_units(UnitQuestion question, std::string path, Fi
                                                      std::move(finish));
 }
 
+MapHome::Activity MapHome::persist(const command::PersistOrder &order, Finish finish) {
+    require_started();
+    return reservations_.begin(order, std::move(finish));
+}
+
 MapHome::Activity MapHome::probe(Finish finish) {
     require_started();
     auto operation = std::make_unique<Operation>(*this, "probe", false, std::move(finish));

@@ -3,6 +3,7 @@
 
 #include "backend/fault.hpp"
 #include "health/disk.hpp"
+#include "health/registration.hpp"
 #include "multipath/map.hpp"
 #include "nbd/export_sessions.hpp"
 
@@ -33,6 +34,7 @@ struct MapPlan {
     multipath::MapOptions options{};
     bool cache_stated = false; ///< else whether caches are independent follows from the paths (design D4)
     health::Expected expected{};
+    health::Registrar::Key reservation_key{};
     bool fences = true; ///< paths that can are cut off before their writes in doubt go on (design D3)
     std::chrono::milliseconds fence_timeout{10'000};
     std::shared_ptr<const PathBook> paths; ///< what tables may name

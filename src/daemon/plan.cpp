@@ -115,6 +115,20 @@ void check_wwid(const config::Map &map, const multipath::Table &table, const Pat
                      map.name);
 }
 
+void check_reservation_key(const config::Map &map, const multipath::Table &table, const PathBook &book,
+                           config::Problems &problems) {
+    if (map.reservation_key == 0)
+        return;
+    for (const std::string &name : path_names(table)) {
+        const backend::Type *type = book.find(name)->second.type;
+        if (type != nullptr && !type->is_scsi)
+            problems.add(map.reservation_key_where,
+                         "reservation_key: path {} of map {} is not SCSI, so it could "
+                         "never be used",
+                         name, map.name);
+    }
+}
+
 MapPlan plan_map(const config::Map &map, const config::Config &configuration, MapPlan plan,
                  config::Problems &problems) {
     const config::PathNames names(configuration.paths);
@@ -139,6 +153,8 @@ MapPlan plan_map(const config::Map &map, const config::Config &configuration, Ma
     plan_ambiguous_writes(map, plan);
     check_fences(map, *table, *plan.paths, problems);
     check_wwid(map, *table, *plan.paths, problems);
+    plan.reservation_key = {map.reservation_key, map.reservation_survives_power_loss};
+    check_reservation_key(map, *table, *plan.paths, problems);
     const std::string conflict = cache_conflict(*table);
     if (plan.options.independent_caches && !map.read_only && !conflict.empty())
         problems.add(map.table_where, "map {}: {}", map.name, conflict);

@@ -13,13 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto patience = 3s;
-constexpr unsigned most_attempts = 5; // attentions may wait one behind the other
-
-bool is_attention(const block::ScsiResult &result) noexcept {
-    constexpr std::uint8_t unit_attention = 6;
-    return result.has_sense && result.key == unit_attention;
-}
-
 } // namespace
 
 UnitQuestion::UnitQuestion(multipath::Map &map, PathSet &paths, Kind kind, std::string path, Finish finish)
@@ -68,18 +61,11 @@ block::ScsiTalk<int> UnitQuestion::answer(Kind kind) {
 
 block::ScsiTalk<std::vector<std::byte>> UnitQuestion::ask(block::ScsiOrder order) {
     order.patience = patience;
-    block::ScsiReply reply;
-    for (unsigned attempt = 0; attempt < most_attempts; ++attempt) {
-        block::ScsiPort *port = paths_.scsi(path_);
-        if (port == nullptr)
-            throw base::Error(ENOTTY, "path {} is not SCSI", path_);
-        block::ScsiAnswers answers;
-        answers.ask(port, order);
-        const std::vector<block::ScsiReply> replies = co_await answers;
-        reply = replies.front();
-        if (!is_attention(reply.result))
-            break;
-    }
+    if (paths_.scsi(path_) == nullptr)
+        throw base::Error(ENOTTY, "path {} is not SCSI", path_);
+    const std::function<block::ScsiPort *()> port = [this] { return paths_.scsi(path_); };
+    block::ScsiTalk<block::ScsiReply> question = block::ask_unit(port, std::move(order));
+    block::ScsiReply reply = co_await question;
     if (reply.result.status == block::ScsiReply::overdue)
         throw base::Error(ETIMEDOUT, "path {} did not answer within {} s", path_, patience.count());
     if (reply.result.status < 0)

@@ -25,11 +25,17 @@ struct PathKeeper::Kept {
         : keeper(its_keeper)
         , name(std::move(path_name))
         , backend(path_backend)
-        , reader(path_backend, base::Delegate<block::Status>::to<&Kept::fingerprint_read>(*this)) {}
+        , reader(path_backend, base::Delegate<block::Status>::to<&Kept::fingerprint_read>(*this))
+        , registration(its_keeper.scheduler_, its_keeper.registrar_, path_backend,
+                       base::Delegate<>::to<&Kept::registered>(*this)) {}
 
     void fingerprint_read(block::Status status) noexcept { keeper.verified(*this, status); }
+    void registered() noexcept { keeper.registered(*this); }
     [[nodiscard]] bool is_reached() const noexcept {
-        return state == PathState::active || state == PathState::mismatch;
+        return state == PathState::active || state == PathState::mismatch || registers();
+    }
+    [[nodiscard]] bool registers() const noexcept {
+        return state == PathState::registering || state == PathState::unregistered;
     }
 
     PathKeeper &keeper;
@@ -47,6 +53,7 @@ struct PathKeeper::Kept {
     // What the log has of it since it last worked: a server that comes and goes without working says it once.
     std::string told_lost;
     std::string told_mismatch;
+    Registration registration;
     block::Request request;
     std::unique_ptr<std::byte, Free> buffer;
 };
@@ -56,6 +63,7 @@ PathKeeper::PathKeeper(base::Scheduler &scheduler, multipath::Map &map, Expected
     : map_(map)
     , expected_(std::move(expected))
     , observer_(observer)
+    , scheduler_(scheduler)
     , recheck_(scheduler, base::Delegate<>::to<&PathKeeper::look_again>(*this)) {}
 
 PathKeeper::~PathKeeper() = default;
@@ -88,7 +96,8 @@ multipath::PathDevice PathKeeper::judge(backend::Backend &backend) const {
     const Kept &kept = find(backend);
     const bool unknown = kept.state == PathState::verifying || kept.state == PathState::unreadable;
     const bool right = kept.is_reached() && difference(kept).empty();
-    return {&backend, right, unknown || (kept.is_reached() && !right)};
+    const bool waits = right && must_register(kept);
+    return {&backend, right && !waits, unknown || waits || (kept.is_reached() && !right)};
 }
 
 bool PathKeeper::is_in_use(const Kept &kept) const noexcept {
@@ -108,6 +117,7 @@ void PathKeeper::settle(Kept &kept) noexcept {
 
 void PathKeeper::path_up(backend::Backend &backend) noexcept {
     Kept &kept = find(backend);
+    kept.registration.forget();
     if (expected_.fingerprint.empty()) {
         reached(kept);
         return;
@@ -165,6 +175,12 @@ void PathKeeper::reached(Kept &kept) noexcept {
 
 bool PathKeeper::check(Kept &kept) noexcept {
     const std::string wrong = difference(kept);
+    if (wrong.empty() && kept.identity.empty())
+        kept.identity = kept.backend.identity();
+    if (wrong.empty() && must_register(kept)) {
+        register_path(kept);
+        return false;
+    }
     // Before anything else can be sent there: a message may have reinstated it while it was away.
     map_.bar(kept.backend, !wrong.empty());
     kept.state = wrong.empty() ? PathState::active : PathState::mismatch;
@@ -172,16 +188,68 @@ bool PathKeeper::check(Kept &kept) noexcept {
         kept.comes_back = false;
         tell(kept, "mismatch");
         complain(kept, kept.told_mismatch, fmt::format("is not this disk and will not be used: {}", wrong));
-    } else if (kept.identity.empty()) {
-        kept.identity = kept.backend.identity();
     }
     return wrong.empty();
 }
 
+bool PathKeeper::must_register(const Kept &kept) const noexcept {
+    return registrar_.wanted() && !kept.registration.done();
+}
+
+void PathKeeper::register_path(Kept &kept) noexcept {
+    kept.comes_back = kept.comes_back || !map_.wants_back(kept.backend);
+    map_.bar(kept.backend, true);
+    kept.state = PathState::registering;
+    if (!kept.registration.running())
+        kept.registration.start();
+}
+
+void PathKeeper::registered(Kept &kept) noexcept {
+    if (stopped_ || kept.state != PathState::registering)
+        return;
+    const Registration &registration = kept.registration;
+    if (!registration.problem().empty()) {
+        kept.state = PathState::unregistered;
+        complain(kept, kept.told_lost,
+                 fmt::format("is not used: the reservation key 0x{:x} cannot be registered there: {}",
+                             registrar_.key().key, registration.problem()));
+        tell(kept, "down");
+        look_again_soon();
+        return;
+    }
+    if (registration.removed())
+        observer_.path_notice(
+            fmt::format("path {} is not registered: somebody has removed the reservation key "
+                        "0x{:x}; 'persist --out --register' brings it back",
+                        kept.name, registrar_.key().key),
+            true);
+    kept.state = PathState::active;
+    if (check(kept))
+        probe(kept);
+}
+
+bool PathKeeper::registers(const backend::Backend &backend) const noexcept {
+    return find(backend).registers();
+}
+
+void PathKeeper::take_as_registered(const backend::Backend &backend) noexcept {
+    find(backend).registration.take_as_done();
+}
+
+void PathKeeper::register_again(const backend::Backend &backend) noexcept {
+    Kept &kept = find(backend);
+    kept.registration.forget();
+    if (kept.state == PathState::active && is_in_use(kept))
+        register_path(kept);
+}
+
 void PathKeeper::check_all() noexcept {
     for (const auto &kept : paths_)
-        if (kept->is_reached() && is_in_use(*kept))
+        if (kept->is_reached() && is_in_use(*kept)) {
+            // The table has it failed for this alone.
+            kept->comes_back = kept->comes_back || must_register(*kept);
             check(*kept);
+        }
 }
 
 void PathKeeper::accept(std::string_view path) noexcept {
@@ -281,6 +349,8 @@ void PathKeeper::look_again() noexcept {
     for (const auto &kept : paths_) {
         if (kept->state == PathState::unreadable)
             verify(*kept);
+        else if (kept->state == PathState::unregistered)
+            check(*kept);
         else if (kept->state == PathState::active && expected_.reinstate && map_.wants_back(kept->backend))
             probe(*kept);
     }

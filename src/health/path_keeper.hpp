@@ -4,6 +4,7 @@
 #include "backend/backend.hpp"
 #include "base/scheduler.hpp"
 #include "health/disk.hpp"
+#include "health/registration.hpp"
 #include "multipath/map.hpp"
 
 #include <cstdlib>
@@ -14,7 +15,16 @@
 namespace health {
 
 /// Why a path does not carry I/O, as `show paths` words it.
-enum class PathState { connecting, verifying, unreadable, active, disconnected, mismatch };
+enum class PathState {
+    connecting,
+    verifying,
+    unreadable,
+    registering,
+    unregistered, ///< the map's reservation key cannot be registered there
+    active,
+    disconnected,
+    mismatch
+};
 
 /// Hears of what the keeper decides. On the worker, in a backend's call: may call the map and the keeper, not
 /// a backend.
@@ -36,7 +46,8 @@ protected:
 
 /// Stands between the backends of one map and the map: fails a path whose connection is lost, checks that
 /// what comes back is the same disk (design D6: size, flags, fingerprint and what its server says it is),
-/// probes it by one read, and only then reinstates it. A path that failed while its backend stayed up is
+/// registers the map's reservation key there if it has one, probes it by one read, and only then reinstates
+/// it. A path that failed while its backend stayed up is
 /// probed every second until it reads again. On the map's worker.
 class PathKeeper final : public backend::Observer, private block::Layer {
 public:
@@ -78,6 +89,15 @@ public:
     /// The map has another table, or is another disk: bars who is wrong for it, and says so.
     void check_all() noexcept;
 
+    /// The map's reservation key. Whoever changes it registers the paths that are active.
+    [[nodiscard]] Registrar &registrar() noexcept { return registrar_; }
+    /// The path waits for its registration.
+    [[nodiscard]] bool registers(const backend::Backend &backend) const noexcept;
+    /// The path has been registered with the key in force.
+    void take_as_registered(const backend::Backend &backend) noexcept;
+    /// The path may be registered with another key: not used until that is put right.
+    void register_again(const backend::Backend &backend) noexcept;
+
 private:
     struct Kept;
 
@@ -95,8 +115,11 @@ private:
     void probe(Kept &kept) noexcept;
     void look_again() noexcept;
     void look_again_soon();
-    /// Whether the path is this disk; bars it from the map when it is not.
+    /// Whether the path is this disk and can be used; bars it from the map when not.
     bool check(Kept &kept) noexcept;
+    [[nodiscard]] bool must_register(const Kept &kept) const noexcept;
+    void register_path(Kept &kept) noexcept;
+    void registered(Kept &kept) noexcept;
     void tell(Kept &kept, std::string_view state) noexcept;
     void complain(Kept &kept, std::string &told, std::string_view why) noexcept;
     void works(Kept &kept) noexcept;
@@ -105,6 +128,8 @@ private:
     multipath::Map &map_;
     Expected expected_;
     KeeperObserver &observer_;
+    base::Scheduler &scheduler_;
+    Registrar registrar_;
     std::vector<std::unique_ptr<Kept>> paths_;
     base::Timer recheck_;
     bool disk_seen_ = false;

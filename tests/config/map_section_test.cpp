@@ -152,10 +152,20 @@ TEST_CASE("a bound for what is kept makes sense with caches that lose it only") 
           Lines{"t.yaml:7:22: unflushed_limit: nothing is kept with 'cache: shared': leave one of them out"});
 }
 
-TEST_CASE("map keys of later steps are refused unless they change nothing") {
-    CHECK(errors(with_map(with_table(plain, "    eio: path\n    ambiguous_writes: retry\n"))).empty());
-    CHECK(errors(with_map(with_table(plain, "    reservation_key: 0x1\n"))) ==
-          Lines{"t.yaml:6:22: reservation_key: not supported yet"});
+TEST_CASE("a reservation key is hexadecimal, and may outlive a loss of power") {
+    const auto map_with = [](const std::string &keys) {
+        return parse(with_map(with_table(plain, keys))).maps[0];
+    };
+    CHECK(map_with("").reservation_key == 0);
+    CHECK(map_with("    reservation_key: 0x123abc\n").reservation_key == 0x123abc);
+    CHECK_FALSE(map_with("    reservation_key: 0x123abc\n").reservation_survives_power_loss);
+    CHECK(map_with("    reservation_key: 0xffffffffffffffff\n").reservation_key == ~std::uint64_t{0});
+    CHECK(map_with("    reservation_key: 0x1:aptpl\n").reservation_survives_power_loss);
+    for (const char *wrong : {"1234", "0x", "0x0", "0xg", "0x10000000000000000", "0x1:other", ":aptpl"})
+        CHECK(errors(with_map(with_table(plain, fmt::format("    reservation_key: \"{}\"\n", wrong)))) ==
+              Lines{fmt::format(
+                  "t.yaml:6:22: reservation_key: '{}' is not 0x and up to 16 hexadecimal digits, not 0",
+                  wrong)});
 }
 
 TEST_CASE("compat: kernel brings its defaults, which other keys override") {

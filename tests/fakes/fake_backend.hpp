@@ -55,7 +55,9 @@ public:
     [[nodiscard]] std::size_t in_flight() const noexcept override { return finished_.size(); }
     [[nodiscard]] std::string_view identity() const noexcept override { return says; }
     [[nodiscard]] std::uint64_t generation() const noexcept override { return losses; }
-    [[nodiscard]] block::ScsiPort *scsi() noexcept override { return is_scsi ? &unit : nullptr; }
+    [[nodiscard]] block::ScsiPort *scsi() noexcept override {
+        return port != nullptr ? port : is_scsi ? &unit : nullptr;
+    }
 
     void come_up() {
         up_ = true;
@@ -85,6 +87,7 @@ public:
     std::string says;    ///< its identity
     bool is_scsi = false;
     FakeUnit unit;
+    block::ScsiPort *port = nullptr; ///< its SCSI side, in place of `unit`
     block::Status answer;
     block::Status answer_at_close = block::Status::path_lost(); ///< to what it holds then
     std::uint64_t losses = 0;

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "command/event_feed.hpp"
 #include "command/maps.hpp"
+#include "command/persist_order.hpp"
 #include "multipath/event.hpp"
 
 #include <deque>
@@ -50,6 +51,10 @@ public:
     std::unique_ptr<command::Activity> ask_units(UnitQuestion question, std::string path,
                                                  Finish finish) override {
         return begin(fmt::format("units {} {}", static_cast<int>(question), path), std::move(finish));
+    }
+    std::unique_ptr<command::Activity> persist(const command::PersistOrder &order, Finish finish) override {
+        return begin(fmt::format("persist {} {:x}", order.changes ? "out" : "in", order.out.service_key),
+                     std::move(finish));
     }
     std::unique_ptr<command::Activity> probe(Finish finish) override {
         return begin("probe", std::move(finish));
