@@ -190,6 +190,8 @@ bool Checker::quarantine_told(const multipath::Event &event, const std::string &
 
 /// The operator has ended the servers that are in no table any more.
 void Checker::tables_swapped() {
+    for (Io *io : open_ios_)
+        io->may_stay = false; // its path is one of the new table, if it has that device
     for (unsigned device = 0; device < devices && caches(); ++device) {
         bool in_table = false;
         paths.for_each_entry(device, [&in_table, this](PathsModel::Entry &entry) {
