@@ -96,8 +96,10 @@ void Checker::replay_ends(block::Request &request, block::Status status) {
     if (status.is_path_error()) {
         if (status.outcome == block::Outcome::path_in_doubt && reckons_with_ghosts())
             locks_.doubt(replay.change, scheduler_.now() + setup_.options.ambiguous_hold);
-        if (replay.entry != nullptr)
+        if (replay.entry != nullptr) {
+            doubted_[replay.entry->device] |= status.in_doubt();
             paths.fail(*replay.entry);
+        }
     } else if (!status.ok()) {
         flush_failed_ = ++stamp_;
         disk_.give_up(replay.change, stamp_);
