@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "backend/iscsi_backend.hpp"
 
-#include "backend/iscsi_login.hpp"
 #include "backend/peer_end.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -9,7 +8,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <random>
 #include <unistd.h>
 #include <utility>
 
@@ -24,18 +22,15 @@ using std::chrono::milliseconds;
 constexpr milliseconds first_delay{50};
 constexpr std::chrono::seconds proof_of_life{3};
 constexpr std::uint8_t unit_attention = 6;
-constexpr std::string_view refused = "Connection refused"; // libiscsi gives no number
 
 } // namespace
 
 IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
     : worker_(worker)
-    , name_(settings.name)
     , uri_(parse_iscsi_uri(settings.uri))
     , values_(settings.values)
     , io_timeout_(settings.values.get<milliseconds>("io_timeout"))
     , stall_timeout_(settings.values.get<milliseconds>("stall_timeout"))
-    , connect_timeout_(settings.values.get<milliseconds>("connect_timeout"))
     , longest_delay_(std::max(settings.values.get<milliseconds>("reconnect_delay"), first_delay))
     , max_requests_(settings.values.get<std::uint64_t>("max_requests"))
     , fences_writes_(settings.fences)
@@ -46,11 +41,8 @@ IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
     , completions_(worker)
     , report_closed_(base::Delegate<>::to<&IscsiBackend::report_closed>(*this))
     , retry_(worker, base::Delegate<>::to<&IscsiBackend::dial>(*this))
-    , attempt_(worker, base::Delegate<>::to<&IscsiBackend::attempt_expired>(*this))
     , deadline_(worker, base::Delegate<>::to<&IscsiBackend::overdue>(*this))
     , session_(worker, *this)
-    , former_(worker, base::Delegate<>::to<&IscsiBackend::log_in>(*this),
-              base::Delegate<>::to<&IscsiBackend::former_failed>(*this))
     , fences_(worker, settings.name, {settings.fence_timeout, trust_peer_close_}, *this)
     , fence_command_(worker,
                      has_fence_command_ ? settings.values.get<std::string>("fence_command") : std::string(),
@@ -61,13 +53,7 @@ IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
               settings.checks_idle ? settings.values.get<milliseconds>("idle_check") : milliseconds(0)},
              base::Delegate<>::to<&IscsiBackend::silent>(*this))
     , orders_(worker, session_, pulse_)
-    , resolver_(worker, uri_.host, uri_.port, base::Delegate<>::to<&IscsiBackend::resolved>(*this)) {
-    // Kept from session to session, so that a target ends the old one when the new one begins; no other
-    // path's, whoever else on this machine goes to the same target with the same name.
-    std::random_device random;
-    login_.session_id = random() & 0xffffff;
-    login_.session_qualifier = static_cast<std::uint16_t>(random() & 0xffff);
-}
+    , dialer_(worker, settings.name, uri_, values_, session_, *this) {}
 
 IscsiBackend::~IscsiBackend() {
     assert(observer_ == nullptr && in_flight() == 0 && "closed and drained first");
@@ -85,10 +71,8 @@ void IscsiBackend::close(base::Delegate<> closed) noexcept {
     if (up_)
         go_down();
     retry_.cancel();
-    attempt_.cancel();
-    resolver_.cancel();
+    dialer_.cancel();
     session_.stop();
-    former_.stop();
     worker_.post(report_closed_);
 }
 
@@ -103,70 +87,13 @@ void IscsiBackend::report_closed() noexcept {
 
 // Connecting
 
-void IscsiBackend::dial() noexcept {
-    try {
-        IscsiLogin login = make_iscsi_login(uri_, values_);
-        login.session_id = login_.session_id;
-        login.session_qualifier = login_.session_qualifier;
-        login_ = std::move(login);
-    } catch (const std::exception &error) {
-        give_up_attempt(error.what());
-        return;
-    }
-    attempt_.start_in(connect_timeout_);
-    next_portal_ = refusals_ = 0;
-    resolver_.resolve();
-}
+void IscsiBackend::dial() noexcept { dialer_.dial(); }
 
-void IscsiBackend::resolved() noexcept {
-    if (resolver_.portals().empty())
-        give_up_attempt(fmt::format("cannot resolve '{}': {}", uri_.host, resolver_.error()));
-    else
-        try_portal();
-}
-
-void IscsiBackend::try_portal() noexcept {
-    const std::vector<std::string> &portals = resolver_.portals();
-    // Evenly, so that a silent address does not keep the others from their try.
-    attempt_.start_in(connect_timeout_ / static_cast<milliseconds::rep>(portals.size()));
-    ++next_portal_;
-    if (!reinstates_)
-        former_.start(portals[next_portal_ - 1], login_);
-    else
-        log_in();
-}
-
-void IscsiBackend::log_in() noexcept { session_.start(resolver_.portals()[next_portal_ - 1], login_); }
-
-void IscsiBackend::attempt_expired() noexcept {
-    attempt_failed(fmt::format("no session after {} ms", connect_timeout_.count()));
-}
-
-void IscsiBackend::attempt_failed(std::string_view why) noexcept {
-    const std::string reason = fmt::format("{}: {}", uri_.portal(), why);
-    refusals_ += why.find(refused) != std::string_view::npos ? 1U : 0U;
-    session_.stop();
-    // Two sessions of one name are too much for it: so one is never lost to the other.
-    if (former_.there())
-        reinstates_ = false;
-    former_.stop();
-    if (next_portal_ != 0 && next_portal_ < resolver_.portals().size()) {
-        base::log::debug("path {}: {}", name_, reason);
-        try_portal();
-        return;
-    }
-    if (next_portal_ != 0 && refusals_ == resolver_.portals().size())
+void IscsiBackend::not_reached(std::string_view why, bool nobody_listens) noexcept {
+    if (nobody_listens)
         fences_.nobody_listens();
-    give_up_attempt(reason);
-}
-
-void IscsiBackend::give_up_attempt(std::string_view why) noexcept {
-    const std::string reason(why);
-    attempt_.cancel();
-    resolver_.cancel();
-    base::log::debug("path {}: {}", name_, reason);
     try_later();
-    report_down(reason);
+    report_down(why);
 }
 
 void IscsiBackend::try_later() noexcept {
@@ -181,7 +108,7 @@ void IscsiBackend::report_down(std::string_view why) noexcept {
 }
 
 void IscsiBackend::logged_in() noexcept {
-    if (reinstates_.value_or(false))
+    if (dialer_.reinstates().value_or(false))
         fences_.cut_off();
     reader_.begin(session_);
 }
@@ -191,10 +118,6 @@ void IscsiBackend::unit_answered(const IscsiSession::Answer &answer) noexcept {
     case IscsiUnitReader::Progress::asking:
         break;
     case IscsiUnitReader::Progress::done:
-        if (!reinstates_) {
-            reinstates_ = former_.was_ended();
-            former_.stop();
-        }
         if (fences_.wants_reset()) {
             fences_.reset_begun();
             session_.reset_unit();
@@ -203,7 +126,7 @@ void IscsiBackend::unit_answered(const IscsiSession::Answer &answer) noexcept {
         }
         break;
     case IscsiUnitReader::Progress::failed:
-        attempt_failed(fmt::format("{} unit {}: {}", uri_.target, uri_.lun, reader_.why()));
+        dialer_.failed(fmt::format("{} unit {}: {}", uri_.target, uri_.lun, reader_.why()));
         break;
     }
 }
@@ -214,7 +137,7 @@ void IscsiBackend::unit_was_reset(bool well) noexcept {
 }
 
 void IscsiBackend::come_up() noexcept {
-    attempt_.cancel();
+    dialer_.reached();
     unit_ = reader_.unit();
     identity_ = unit_.identity();
     orders_.begin(unit_);
@@ -228,7 +151,7 @@ void IscsiBackend::come_up() noexcept {
 
 void IscsiBackend::lost(std::string_view why) noexcept {
     if (!up_) {
-        attempt_failed(why);
+        dialer_.failed(why);
         return;
     }
     const std::string reason(why);
@@ -389,9 +312,9 @@ void IscsiBackend::fence_wants_login() noexcept {
 }
 
 std::string_view IscsiBackend::fencing() const noexcept {
-    if (!fences_writes_ || !reinstates_)
+    if (!fences_writes_ || !dialer_.reinstates())
         return {};
-    if (*reinstates_)
+    if (*dialer_.reinstates())
         return "reinstatement";
     return has_fence_command_ ? "command" : trust_peer_close_ ? "close" : "none";
 }

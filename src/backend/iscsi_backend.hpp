@@ -3,12 +3,11 @@
 
 #include "backend/backend.hpp"
 #include "backend/fence_command.hpp"
+#include "backend/iscsi_dialer.hpp"
 #include "backend/iscsi_fences.hpp"
-#include "backend/iscsi_former.hpp"
 #include "backend/iscsi_job.hpp"
 #include "backend/iscsi_orders.hpp"
 #include "backend/iscsi_pulse.hpp"
-#include "backend/iscsi_resolver.hpp"
 #include "backend/iscsi_session.hpp"
 #include "backend/iscsi_unit_reader.hpp"
 #include "backend/iscsi_uri.hpp"
@@ -20,7 +19,10 @@ namespace backend {
 /// A unit of an iSCSI target: one session at a time, made again when it is lost, with the same session id.
 /// Changes that were sent and not answered come back once they are fenced, or when that takes too long
 /// (design D3).
-class IscsiBackend final : public Backend, private IscsiSession::Owner, private IscsiFences::Owner {
+class IscsiBackend final : public Backend,
+                           private IscsiSession::Owner,
+                           private IscsiDialer::Owner,
+                           private IscsiFences::Owner {
 public:
     IscsiBackend(io::Worker &worker, const Settings &settings);
     ~IscsiBackend() override;
@@ -40,13 +42,7 @@ public:
 
 private:
     void dial() noexcept;
-    void resolved() noexcept;
-    void try_portal() noexcept;
-    void attempt_failed(std::string_view why) noexcept;
-    void attempt_expired() noexcept;
-    void give_up_attempt(std::string_view why) noexcept;
-    void former_failed() noexcept { attempt_failed(former_.why()); }
-    void log_in() noexcept;
+    void not_reached(std::string_view why, bool nobody_listens) noexcept override;
     void try_later() noexcept;
     void report_down(std::string_view why) noexcept;
 
@@ -76,25 +72,21 @@ private:
     }
 
     io::Worker &worker_;
-    const std::string name_;
     const IscsiUri uri_;
     const base::KeyValues values_;
     const std::chrono::milliseconds io_timeout_;
     const std::chrono::milliseconds stall_timeout_;
-    const std::chrono::milliseconds connect_timeout_;
     const std::chrono::milliseconds longest_delay_;
     const std::size_t max_requests_;
     const bool fences_writes_;
     const bool trust_peer_close_;
     const bool has_fence_command_;
-    IscsiLogin login_;
 
     Observer *observer_ = nullptr; ///< nullptr before open() and after close()
     base::Delegate<> closed_;
     bool up_ = false;
     bool told_down_ = false;
-    bool served_ = false;            ///< the present session answered a request
-    std::optional<bool> reinstates_; ///< the target ends a former session at login; nothing: not known yet
+    bool served_ = false;      ///< the present session answered a request
     std::string_view changed_; ///< why the session ends as soon as nothing is under way; empty: it goes on
     base::TimePoint up_since_{};
     std::chrono::milliseconds delay_;
@@ -110,18 +102,14 @@ private:
     block::CompletionQueue completions_;
     base::Task report_closed_;
     base::Timer retry_;
-    base::Timer attempt_;
     base::Timer deadline_;
     IscsiUnitReader reader_;
     IscsiSession session_;
-    IscsiFormer former_;
     IscsiFences fences_;
     FenceCommand fence_command_;
     IscsiPulse pulse_;
     IscsiOrders orders_;
-    IscsiResolver resolver_;
-    std::size_t next_portal_ = 0;
-    std::size_t refusals_ = 0; ///< portals at which nobody listens, in this attempt
+    IscsiDialer dialer_;
 };
 
 } // namespace backend
