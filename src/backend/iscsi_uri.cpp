@@ -12,14 +12,11 @@ namespace backend {
 namespace {
 
 constexpr std::string_view scheme = "iscsi://";
-constexpr std::string_view example = "iscsi://host/iqn.2026-01.org.example:disk/0";
 constexpr std::size_t longest_target = 223; // RFC 7143
 constexpr std::size_t longest_word = 255;   // libiscsi's limit for user names and secrets
 constexpr std::uint64_t greatest_lun = 16383;
 
-[[noreturn]] void refuse(std::string_view why) {
-    throw base::Error(EINVAL, "{} (example: {})", why, example);
-}
+[[noreturn]] void refuse(std::string_view why) { throw base::Error(EINVAL, "{}", why); }
 
 /// Cuts `text` at the first `mark`; what follows the mark, or nothing when there is none.
 std::optional<std::string_view> cut(std::string_view &text, char mark) noexcept {
@@ -98,14 +95,7 @@ void read_query(std::string_view query, IscsiUri &result) {
         refuse("a target proves who it is (target_user) only to a user");
 }
 
-} // namespace
-
-std::string IscsiUri::portal() const {
-    const bool is_ipv6 = host.find(':') != std::string::npos;
-    return is_ipv6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
-}
-
-IscsiUri parse_iscsi_uri(std::string_view uri) {
+IscsiUri parse(std::string_view uri, bool with_unit) {
     if (!uri.starts_with(scheme))
         refuse("this is not an iSCSI URI");
     std::string_view authority = uri.substr(scheme.size());
@@ -120,12 +110,36 @@ IscsiUri parse_iscsi_uri(std::string_view uri) {
     authority = user;
     read_user(authority, result);
     read_host(rest, result);
-    read_unit(path.value_or(std::string_view{}), result);
+    if (with_unit)
+        read_unit(path.value_or(std::string_view{}), result);
+    else if (path && !path->empty())
+        refuse("this is more than a portal");
     read_query(query.value_or(std::string_view{}), result);
     for (const std::string *word : {&result.user, &result.secret, &result.target_user, &result.target_secret})
         if (word->size() > longest_word)
             refuse(fmt::format("a user name or secret is longer than {} bytes", longest_word));
     return result;
 }
+
+IscsiUri parse(std::string_view uri, bool with_unit, std::string_view example) {
+    try {
+        return parse(uri, with_unit);
+    } catch (const base::Error &error) {
+        throw base::Error(EINVAL, "{} (example: {})", error.what(), example);
+    }
+}
+
+} // namespace
+
+std::string IscsiUri::portal() const {
+    const bool is_ipv6 = host.find(':') != std::string::npos;
+    return is_ipv6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
+}
+
+IscsiUri parse_iscsi_uri(std::string_view uri) {
+    return parse(uri, true, "iscsi://host/iqn.2026-01.org.example:disk/0");
+}
+
+IscsiUri parse_iscsi_portal(std::string_view uri) { return parse(uri, false, "iscsi://192.0.2.3:3260"); }
 
 } // namespace backend

@@ -23,5 +23,8 @@ struct IscsiUri {
 
 /// Throws base::Error(EINVAL), whose text has no secret.
 IscsiUri parse_iscsi_uri(std::string_view uri);
+/// The same of `iscsi://[user[%secret]@]host[:port][?target_user=NAME&target_password=SECRET]`, without a
+/// target.
+IscsiUri parse_iscsi_portal(std::string_view uri);
 
 } // namespace backend

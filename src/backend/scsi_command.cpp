@@ -45,6 +45,19 @@ ScsiCommand inquiry(bool vital, std::uint8_t page, std::byte *data, std::uint16_
 
 ScsiCommand test_unit_ready() noexcept { return make(0x00_b, 6, ScsiCommand::Data::none, nullptr, 0); }
 
+ScsiCommand report_luns(std::uint32_t length) noexcept {
+    ScsiCommand command = make(0xa0_b, 12, ScsiCommand::Data::in, nullptr, length);
+    wire::store(&command.block[6], length);
+    return command;
+}
+
+ScsiCommand report_target_port_groups(std::uint32_t length) noexcept {
+    ScsiCommand command = make(0xa3_b, 12, ScsiCommand::Data::in, nullptr, length);
+    command.block[1] = 0x0a_b; // the service action
+    wire::store(&command.block[6], length);
+    return command;
+}
+
 ScsiCommand read_capacity16(std::byte *data, std::uint32_t length) noexcept {
     ScsiCommand command = make(0x9e_b, 16, ScsiCommand::Data::in, data, length);
     command.block[1] = 0x10_b; // the service action

@@ -29,6 +29,8 @@ namespace scsi {
 /// `page`: of the vital product data; 0 and `vital` false: the standard data.
 ScsiCommand inquiry(bool vital, std::uint8_t page, std::byte *data, std::uint16_t length) noexcept;
 ScsiCommand test_unit_ready() noexcept;
+ScsiCommand report_luns(std::uint32_t length) noexcept;
+ScsiCommand report_target_port_groups(std::uint32_t length) noexcept;
 ScsiCommand read_capacity16(std::byte *data, std::uint32_t length) noexcept;
 ScsiCommand mode_sense6(std::uint8_t page, std::byte *data, std::uint8_t length) noexcept;
 ScsiCommand read16(ScsiRange range, std::byte *data, std::uint32_t length) noexcept;

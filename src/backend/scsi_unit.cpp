@@ -45,8 +45,24 @@ std::string hexadecimal(Bytes bytes) {
     return text;
 }
 
-/// One '_' for each stretch of what is not, none at the ends.
-std::string printable(Bytes bytes) {
+/// How good a designator names the unit, 0: not at all. Of NAA names the long ones are the unit's own for
+/// sure.
+unsigned rank(unsigned type, std::size_t length) noexcept {
+    if (type == 3)
+        return length >= 16 ? 4 : 3;
+    return type == 2 ? 2 : type == 1 ? 1 : 0;
+}
+
+std::string name_of(unsigned type, Bytes designator) {
+    const Bytes bytes = designator.first(std::min(designator.size(), longest_name));
+    return type == 3   ? "naa." + hexadecimal(bytes)
+           : type == 2 ? "eui." + hexadecimal(bytes)
+                       : "t10." + scsi_text(bytes);
+}
+
+} // namespace
+
+std::string scsi_text(Bytes bytes) {
     std::string text;
     for (const std::byte each : bytes) {
         const auto character = std::to_integer<char>(each);
@@ -60,23 +76,6 @@ std::string printable(Bytes bytes) {
         text.pop_back();
     return text;
 }
-
-/// How good a designator names the unit, 0: not at all. Of NAA names the long ones are the unit's own for
-/// sure.
-unsigned rank(unsigned type, std::size_t length) noexcept {
-    if (type == 3)
-        return length >= 16 ? 4 : 3;
-    return type == 2 ? 2 : type == 1 ? 1 : 0;
-}
-
-std::string name_of(unsigned type, Bytes designator) {
-    const Bytes bytes = designator.first(std::min(designator.size(), longest_name));
-    return type == 3   ? "naa." + hexadecimal(bytes)
-           : type == 2 ? "eui." + hexadecimal(bytes)
-                       : "t10." + printable(bytes);
-}
-
-} // namespace
 
 std::string ScsiUnit::take_inquiry(Bytes data) {
     const unsigned qualifier = byte_at(data, 0) >> 5;
@@ -131,7 +130,7 @@ void ScsiUnit::take_identification(Bytes page) noexcept {
 void ScsiUnit::take_serial(Bytes page) noexcept {
     const std::size_t length = number_at<std::uint16_t>(page, 2);
     if (page.size() > 4)
-        facts.serial = printable(page.subspan(4, std::min({length, page.size() - 4, longest_name})));
+        facts.serial = scsi_text(page.subspan(4, std::min({length, page.size() - 4, longest_name})));
 }
 
 std::string ScsiUnit::identity() const {

@@ -11,6 +11,9 @@
 
 namespace backend {
 
+/// A field of text: its printable characters, one '_' for each stretch of others, none at the ends.
+std::string scsi_text(std::span<const std::byte> field);
+
 /// What a logical unit says of itself. The take_… functions read one answer each, as much of it as came; what
 /// a short one lacks stays as it is.
 class ScsiUnit {

@@ -127,6 +127,11 @@ public:
     /// Clients stay, new ones find the map by its new name. Throws base::Error: ENXIO, EINVAL, EBUSY.
     virtual void rename(const std::string &map, const std::string &name, Done done) = 0;
 
+    /// Looks for iSCSI units behind portals and proposes a configuration. As begin(), without a map. Throws
+    /// base::Error: EINVAL for a wrong URI, EBUSY when too many are looking already.
+    [[nodiscard]] virtual std::unique_ptr<Call::Waiting> discover(const std::vector<std::string> &uris,
+                                                                  Ended ended) = 0;
+
     /// What happens in the maps, delivered on the control loop in each map's own order, and before the `done`
     /// of any step that ran after it.
     [[nodiscard]] virtual EventFeed &events() noexcept = 0;

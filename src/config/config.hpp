@@ -126,8 +126,10 @@ struct Config {
     std::vector<Listener> admin;
     TlsFiles tls;
     Limits limits;
-    std::vector<Path> paths;           ///< in the file's order, names unique
-    std::vector<Map> maps;             ///< in the file's order, names unique
+    std::string
+        initiator_name;      ///< with which iSCSI paths log in that say no other; empty: this machine's own
+    std::vector<Path> paths; ///< in the file's order, names unique
+    std::vector<Map> maps;   ///< in the file's order, names unique
     std::string default_export;        ///< a map's name; the only map's if not said; else empty
     std::vector<std::string> warnings; ///< `FILE:LINE:COL: warning: text`, as they stand in the file
 };

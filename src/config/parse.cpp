@@ -65,12 +65,12 @@ void read_default_export(Section &configuration, const Reading &reading, Config 
 }
 
 /// What is the same for all iSCSI paths that do not say otherwise.
-base::KeyValues read_iscsi(Section &configuration, const Reading &reading) {
+base::KeyValues read_iscsi(Section &configuration, const Reading &reading, Config &config) {
     base::KeyValues defaults;
     if (const Node *node = configuration.find("iscsi")) {
         Section section(*node, "iscsi", reading);
         if (const std::optional<std::string> name = section.text("initiator_name"))
-            defaults.set("initiator_name", *name);
+            defaults.set("initiator_name", config.initiator_name = *name);
         section.finish();
     }
     return defaults;
@@ -84,7 +84,7 @@ void read_configuration(Section &configuration, const Environment &environment, 
         read_tls(*node, reading, config.tls);
     if (const Node *node = configuration.find("limits"))
         read_limits(*node, reading, config.limits);
-    const base::KeyValues path_defaults = read_iscsi(configuration, reading);
+    const base::KeyValues path_defaults = read_iscsi(configuration, reading, config);
     if (const Node *node = configuration.find("paths"))
         config.paths = read_paths(*node, environment, path_defaults, reading);
     if (const Node *node = configuration.find("multipaths"))

@@ -48,7 +48,7 @@ Daemon::Daemon(const config::Config &configuration, ActivatedSockets sockets)
     , service_manager_(control_)
     , plans_(plan_maps(configuration_))
     , maps_(control_, threads(configuration_), plan_any_map(configuration_), configuration_.default_export,
-            base::Delegate<>::to<&Daemon::start_accepting>(*this),
+            configuration_.initiator_name, base::Delegate<>::to<&Daemon::start_accepting>(*this),
             base::Delegate<>::to<&Daemon::maps_closed>(*this))
     , last_resort_(control_, base::Delegate<>::to<&Daemon::end_at_once>(*this))
     , nbd_(control_, maps_, server_limits(configuration.limits))

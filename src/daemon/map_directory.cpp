@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "daemon/discovery.hpp"
 #include "daemon/errand.hpp"
 
 #include <algorithm>
@@ -110,11 +111,13 @@ private:
 };
 
 MapDirectory::MapDirectory(io::Worker &control, std::size_t threads, MapPlan fresh,
-                           std::string default_export, base::Delegate<> settled, base::Delegate<> closed)
+                           std::string default_export, std::string initiator, base::Delegate<> settled,
+                           base::Delegate<> closed)
     : control_(control)
     , most_threads_(threads)
     , fresh_(std::move(fresh))
     , default_export_(std::move(default_export))
+    , initiator_(std::move(initiator))
     , settled_(settled)
     , closed_(closed) {}
 
@@ -302,6 +305,13 @@ void MapDirectory::rename(const std::string &map, const std::string &name, Done 
         default_export_ = name;
     run_at(
         home, [name](MapHome &renamed) { renamed.rename(name); }, std::move(done));
+}
+
+std::unique_ptr<command::Call::Waiting> MapDirectory::discover(const std::vector<std::string> &uris,
+                                                               Ended ended) {
+    if (ending_)
+        throw base::Error(ESHUTDOWN, "the server is shutting down");
+    return std::make_unique<Discovery>(control_, uris, initiator_, std::move(ended));
 }
 
 std::vector<std::shared_ptr<const nbd::ExportInfo>> MapDirectory::list() const {

@@ -19,10 +19,11 @@ namespace nbdmpathd {
 class MapDirectory final : public command::Maps, public nbd::Exports {
 public:
     /// `threads`: workers, at most. `fresh`: what a map is made like that somebody creates, with the memory
-    /// of all maps: those there are share it in equal parts. `settled`: every map of start() has its first
+    /// of all maps: those there are share it in equal parts. `initiator`: as whom it looks for iSCSI units,
+    /// empty for this machine's own name. `settled`: every map of start() has its first
     /// table, or cannot have it. `closed`: the end of close().
     MapDirectory(io::Worker &control, std::size_t threads, MapPlan fresh, std::string default_export,
-                 base::Delegate<> settled, base::Delegate<> closed);
+                 std::string initiator, base::Delegate<> settled, base::Delegate<> closed);
     MapDirectory(const MapDirectory &) = delete;
     MapDirectory &operator=(const MapDirectory &) = delete;
     /// Before start(), or after close() has ended.
@@ -42,6 +43,8 @@ public:
                                                                  Ended ended) override;
     void remove(const std::string &map, Done done) override;
     void rename(const std::string &map, const std::string &name, Done done) override;
+    [[nodiscard]] std::unique_ptr<command::Call::Waiting> discover(const std::vector<std::string> &uris,
+                                                                   Ended ended) override;
     [[nodiscard]] command::EventFeed &events() noexcept override { return feed_; }
 
     // Exports.
@@ -74,6 +77,7 @@ private:
     const std::size_t most_threads_;
     const MapPlan fresh_;
     std::string default_export_;
+    const std::string initiator_;
     const base::Delegate<> settled_;
     const base::Delegate<> closed_;
     command::EventFeed feed_;

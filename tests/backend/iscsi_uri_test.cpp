@@ -71,6 +71,17 @@ TEST_CASE("an iSCSI URI names host, port, target and unit") {
     CHECK(parse_iscsi_uri("iscsi://[::1]:5/iqn.x/0").host == "::1");
 }
 
+TEST_CASE("a portal alone has no target") {
+    const IscsiUri uri = backend::parse_iscsi_portal("iscsi://me%a/b@[::1]?target_user=it&target_password=x");
+    CHECK(uri.portal() == "[::1]:3260");
+    CHECK(uri.target.empty());
+    CHECK(uri.secret == "a/b");
+    CHECK(uri.target_secret == "x");
+    CHECK(backend::parse_iscsi_portal("iscsi://h:5/").portal() == "h:5");
+    CHECK_THROWS_WITH(backend::parse_iscsi_portal("iscsi://me%hunter2@h/iqn.x/0"),
+                      "this is more than a portal (example: iscsi://192.0.2.3:3260)");
+}
+
 TEST_CASE("an iSCSI URI names users and secrets") {
     const IscsiUri uri =
         parse_iscsi_uri("iscsi://me%a/b?c:d@h/iqn.x/0?target_user=it&target_password=other%20one");
