@@ -114,6 +114,8 @@ private:
     void writable() noexcept;
     void flush() noexcept;
     void service(int events) noexcept;
+    void send() noexcept;
+    void set_cork(int on) noexcept;
     void settle() noexcept;
     void release_early() noexcept;
     void deliver() noexcept;
