@@ -34,6 +34,10 @@ public:
     [[nodiscard]] std::unique_ptr<command::Call::Waiting> create(const command::NewMap &, Ended) override {
         return nullptr;
     }
+    [[nodiscard]] std::unique_ptr<command::Call::Waiting> discover(const std::vector<std::string> &,
+                                                                   Ended) override {
+        return nullptr;
+    }
     void remove(const std::string &, Done) override {}
     void rename(const std::string &, const std::string &, Done) override {}
     [[nodiscard]] command::EventFeed &events() noexcept override { return feed_; }
