@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "backend/iscsi_job.hpp"
 
-#include "block/extents.hpp"
+#include "backend/scsi_lba_status.hpp"
 
 #include <algorithm>
 
@@ -10,11 +10,19 @@ namespace backend {
 namespace {
 
 using block::Operation;
+using block::Request;
 using block::Status;
 
 // What is written where the unit cannot write zeroes by itself. Never changed; libiscsi only reads it. At
 // least one block of any unit.
 std::array<std::byte, 256 << 10> zeroes;
+
+/// Always true enough.
+Status all_allocated(Request &request) noexcept {
+    request.extents->clear();
+    request.extents->add(request.length, block::Extents::allocated);
+    return Status::success();
+}
 
 } // namespace
 
@@ -40,10 +48,10 @@ std::optional<Status> IscsiJob::begin(IscsiSession &session, const ScsiUnit &uni
         break;
     case Operation::cache:
         return Status::success();
-    case Operation::block_status: // always true enough
-        request_.extents->clear();
-        request_.extents->add(request_.length, block::Extents::allocated);
-        return Status::success();
+    case Operation::block_status:
+        if (!unit.tells_status)
+            return all_allocated(request_);
+        break;
     default:
         break;
     }
@@ -52,6 +60,8 @@ std::optional<Status> IscsiJob::begin(IscsiSession &session, const ScsiUnit &uni
 
 std::optional<Status> IscsiJob::proceed(IscsiSession &session, ScsiUnit &unit,
                                         const block::ScsiOutcome &outcome, std::uint32_t moved) noexcept {
+    if (sent_ == Operation::block_status)
+        return tell_status(unit, outcome, moved);
     if (outcome.clear_capability && (sent_ == Operation::trim || sent_ == Operation::write_zeroes))
         return without(session, unit);
     if (!outcome.status.ok())
@@ -61,6 +71,21 @@ std::optional<Status> IscsiJob::proceed(IscsiSession &session, ScsiUnit &unit,
         return Status::path_error(EIO); // "good", and not everything came or was taken
     done_ += piece_;
     return next(session, unit);
+}
+
+std::optional<Status> IscsiJob::tell_status(ScsiUnit &unit, const block::ScsiOutcome &outcome,
+                                            std::uint32_t moved) noexcept {
+    if (outcome.clear_capability)
+        unit.tells_status = false;
+    else if (outcome.status.is_path_error() || outcome.status.outcome == block::Outcome::retry)
+        return outcome.status;
+    request_.extents->clear();
+    if (outcome.status.ok())
+        read_lba_status(std::span<const std::byte>(parameters_).first(std::min<std::size_t>(moved, data_)),
+                        {request_.offset, request_.length, unit.geometry.minimum_block, unit.reads_zeroes},
+                        *request_.extents);
+    return request_.extents->list().empty() ? all_allocated(request_)
+                                            : Status::success(); // one answer will do
 }
 
 /// The unit refused the command as such.
@@ -110,6 +135,10 @@ ScsiCommand IscsiJob::next_piece(const ScsiUnit &unit) noexcept {
         const ScsiRange range = at_most(unit.most_moved);
         return scsi::read16(range, request_.data + done_, static_cast<std::uint32_t>(piece_));
     }
+    case Operation::block_status:
+        piece_ = request_.length;
+        return scsi::get_lba_status(request_.offset / block, parameters_.data(),
+                                    static_cast<std::uint32_t>(parameters_.size()));
     case Operation::trim: {
         const ScsiRange range = at_most(unit.most_unmapped);
         return scsi::unmap(range, parameters_.data());

@@ -35,6 +35,8 @@ public:
 private:
     [[nodiscard]] bool needs_flush(const ScsiUnit &unit) const noexcept;
     std::optional<block::Status> next(IscsiSession &session, const ScsiUnit &unit) noexcept;
+    std::optional<block::Status> tell_status(ScsiUnit &unit, const block::ScsiOutcome &outcome,
+                                             std::uint32_t moved) noexcept;
     std::optional<block::Status> without(IscsiSession &session, ScsiUnit &unit) noexcept;
     [[nodiscard]] ScsiCommand next_piece(const ScsiUnit &unit) noexcept;
 
@@ -46,7 +48,9 @@ private:
     block::Operation sent_ = block::Operation::flush;
     bool flushed_ = false;
     bool unmaps_ = false; ///< it is a WRITE SAME that may leave holes
-    std::array<std::byte, scsi::unmap_length> parameters_{};
+    /// Of UNMAP, or the answer to GET LBA STATUS: up to 31 stretches.
+    std::array<std::byte, 504> parameters_{};
+    static_assert(sizeof parameters_ >= scsi::unmap_length);
 };
 
 } // namespace backend

@@ -58,6 +58,13 @@ ScsiCommand report_target_port_groups(std::uint32_t length) noexcept {
     return command;
 }
 
+ScsiCommand get_lba_status(std::uint64_t first, std::byte *data, std::uint32_t length) noexcept {
+    ScsiCommand command = make(0x9e_b, 16, ScsiCommand::Data::in, data, length);
+    command.block[1] = 0x12_b; // the service action
+    wire::store(wire::store(&command.block[2], first), length);
+    return command;
+}
+
 ScsiCommand read_capacity16(std::byte *data, std::uint32_t length) noexcept {
     ScsiCommand command = make(0x9e_b, 16, ScsiCommand::Data::in, data, length);
     command.block[1] = 0x10_b; // the service action

@@ -31,6 +31,8 @@ ScsiCommand inquiry(bool vital, std::uint8_t page, std::byte *data, std::uint16_
 ScsiCommand test_unit_ready() noexcept;
 ScsiCommand report_luns(std::uint32_t length) noexcept;
 ScsiCommand report_target_port_groups(std::uint32_t length) noexcept;
+/// The first block's and what follows, as much as the length has room for.
+ScsiCommand get_lba_status(std::uint64_t first, std::byte *data, std::uint32_t length) noexcept;
 ScsiCommand read_capacity16(std::byte *data, std::uint32_t length) noexcept;
 ScsiCommand mode_sense6(std::uint8_t page, std::byte *data, std::uint8_t length) noexcept;
 ScsiCommand read16(ScsiRange range, std::byte *data, std::uint32_t length) noexcept;

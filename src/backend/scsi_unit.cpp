@@ -150,8 +150,9 @@ void ScsiUnit::take_characteristics(Bytes page) noexcept {
 
 void ScsiUnit::take_provisioning(Bytes page) noexcept {
     unmap = bit_at(page, 5, 7);
-    const bool reads_zeroes = (byte_at(page, 5) & 0x1cU) != 0;
+    reads_zeroes = bit_at(page, 5, 2); // xx1b of three bits; 010b: as the unit has its pattern
     same_unmaps = bit_at(page, 5, 6) && reads_zeroes;
+    tells_status = (byte_at(page, 5) & 0xe0U) != 0; // UNMAP, WRITE SAME(16), (10)
 }
 
 void ScsiUnit::take_caching(Bytes mode) noexcept {

@@ -40,6 +40,8 @@ public:
     bool unmap = false;
     bool write_same = true; ///< nothing says so before it is tried
     bool same_unmaps = false;
+    bool reads_zeroes = false; ///< what is not mapped
+    bool tells_status = false; ///< it may have unmapped blocks, and has not refused GET LBA STATUS yet
     // In blocks, of one command.
     std::uint32_t most_moved = 0;
     std::uint32_t most_unmapped = 0;

@@ -131,9 +131,17 @@ TEST_CASE("what the unit can do is read from its pages") {
     unit.take_provisioning(bytes({0, 0xb2, 0, 4, 0, 0xc4, 0, 0}));
     CHECK(unit.unmap);
     CHECK(unit.same_unmaps);
+    CHECK(unit.tells_status);
+    CHECK(unit.reads_zeroes);
     unit.take_provisioning(bytes({0, 0xb2, 0, 4, 0, 0x40, 0, 0}));
     CHECK_FALSE(unit.unmap);
     CHECK_FALSE(unit.same_unmaps);
+    CHECK(unit.tells_status);
+    CHECK_FALSE(unit.reads_zeroes);
+    unit.take_provisioning(bytes({0, 0xb2, 0, 4, 0, 0x48, 0, 0})); // a pattern of its own
+    CHECK_FALSE(unit.reads_zeroes);
+    unit.take_provisioning(bytes({0, 0xb2, 0, 4, 0, 0x04, 0, 0})); // nothing can be unmapped
+    CHECK_FALSE(unit.tells_status);
     unit.take_characteristics(bytes({0, 0xb1, 0, 60, 0x1c, 0x20}));
     CHECK(unit.geometry.rotational);
     unit.take_characteristics(bytes({0, 0xb1, 0, 60, 0, 1}));

@@ -10,7 +10,7 @@ from iscsi_target import TARGET, Target, wwid
 from raw_nbd import Client
 from writer import BLOCK, Writer
 
-require("tgtd", "tgtadm", "qemu-io", "qemu-img")
+require("tgtd", "tgtadm", "qemu-io", "qemu-img", "nbdinfo")
 
 MIB = 1 << 20
 
@@ -171,6 +171,33 @@ def test_a_unit_that_becomes_another_disk_is_not_used(rig):
     wait_for(lambda: log_of(rig).count("unit 1: the target has no such unit") > told, what="the unit is missed")
     target.add_unit()
     rig.wait_for_path("m", "a", "A", 30)
+
+
+def map_of(rig):
+    """What nbdinfo says: offset, length and state of each stretch."""
+    lines = [line.split() for line in rig.run("nbdinfo", "--map", rig.export("m")).stdout.splitlines()]
+    return [(int(line[0]), int(line[1]), int(line[2])) for line in lines]
+
+
+def test_holes_of_a_thin_unit_show(rig):
+    target = Target(rig)
+    serve_one(rig, target.uri())
+    rig.wait_for_path("m", "a", "A")
+    assert map_of(rig) == [(0, 64 * MIB, 3)]
+    qemu_io(rig, *(f"write -P 0x11 {2 * number}M 1M" for number in range(24)), "flush")
+    # More stretches than one answer has room for.
+    expected = [(number * MIB, MIB, 3 if number % 2 else 0) for number in range(47)] + [(47 * MIB, 17 * MIB, 3)]
+    assert map_of(rig) == expected, map_of(rig)
+    qemu_io(rig, "discard 0 1M")
+    assert map_of(rig) == [(0, 2 * MIB, 3)] + expected[2:], map_of(rig)
+
+
+def test_a_unit_that_is_not_thin_has_no_holes(rig):
+    target = Target(rig)
+    target.update("thin_provisioning=0")
+    serve_one(rig, target.uri())
+    rig.wait_for_path("m", "a", "A")
+    assert map_of(rig) == [(0, 64 * MIB, 0)], map_of(rig)
 
 
 def test_a_unit_must_have_the_name_that_the_map_states(rig):
