@@ -64,6 +64,7 @@ public:
     std::int64_t held_since_ns = 0;
     std::uint8_t retries = 0;
     std::uint64_t sent_generation = 0; ///< the device's, when it was given the request
+    std::uint64_t sent_number = 0;     ///< FUA, for a map only: the last change that was kept by then
     /// For a map only: the range that is locked for this request (RangeLocks), 0: none; and its place among
     /// the requests that a path has and that change data.
     std::uint32_t range_lock = 0;

@@ -105,6 +105,7 @@ void Map::send(block::Request &request, Path &path) noexcept {
     request.started_ns = now.time_since_epoch().count();
     path.group->selector->start_io(path.index, load_of(request), now);
     request.sent_generation = path.device->generation();
+    request.sent_number = log_.last_number();
     ++in_flight_;
     ++path.counters.requests;
     path.counters.bytes += load_of(request);

@@ -88,7 +88,7 @@ void Map::send_next_flush() noexcept {
 void Map::acknowledge_cached(Request &request, const Path &path) noexcept {
     if (request.operation == Operation::flush || request.fua) {
         if (request.fua)
-            log_.cut(request.offset, request.offset + request.length);
+            log_.cut(request);
         // What other servers hold from before must be stable, too, before this answers (H1).
         dirty_.flush(request, path.device);
         return;

@@ -69,9 +69,11 @@ void UnflushedLog::trim_front(Entry &entry, std::uint64_t begin) noexcept {
     entry.begin = begin;
 }
 
-void UnflushedLog::cut(std::uint64_t begin, std::uint64_t end) noexcept {
-    entries_.for_each([this, begin, end](Entry &entry) {
-        if (end <= entry.begin || entry.end <= begin)
+void UnflushedLog::cut(const block::Request &stable) noexcept {
+    const std::uint64_t begin = stable.offset;
+    const std::uint64_t end = stable.offset + stable.length;
+    entries_.for_each([this, begin, end, last = stable.sent_number](Entry &entry) {
+        if (end <= entry.begin || entry.end <= begin || entry.number > last)
             return;
         if (begin <= entry.begin && entry.end <= end)
             drop(entry);

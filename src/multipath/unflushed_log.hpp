@@ -41,8 +41,9 @@ public:
 
     /// Takes over what the request changed, or copies it; false when there is no room for it.
     [[nodiscard]] bool keep(block::Request &request) noexcept;
-    /// A newer change of this range is on stable storage: what is kept of it must never be written again.
-    void cut(std::uint64_t begin, std::uint64_t end) noexcept;
+    /// What the request changed is on stable storage: older changes that are kept of its range must never be
+    /// written again. What was kept after it was sent is not older.
+    void cut(const block::Request &stable) noexcept;
     /// A flush that is sent now covers everything up to this number.
     [[nodiscard]] std::uint64_t last_number() const noexcept { return last_number_; }
     /// A flush covered these.

@@ -168,6 +168,24 @@ TEST_CASE("a FUA write cuts its range out of what is kept") {
     CHECK(rig.order() == "2 0=a 2 1=b 2 0=m*2 2 3=m 2");
 }
 
+TEST_CASE("a FUA write cuts nothing out of what was acknowledged after it was sent") {
+    Written rig(queueing(T2));
+    rig.device("P1").holding = true;
+    rig.offset = 0;
+    rig.fill = 'F';
+    rig.io_and(1, Operation::write, true);
+    rig.device("P1").holding = false;
+    rig.write(0, 'n'); // perhaps later than the other at the disk, perhaps not
+    CHECK(rig.results.back() == "ok");
+    rig.device("P1").release();
+    rig.scheduler.run();
+    CHECK(rig.results_since(2) == "ok ok");
+    rig.kill("P1");
+    rig.order();
+    rig.io(1);
+    CHECK(rig.order() == "2 1=b 2 0=n 2");
+}
+
 TEST_CASE("cutting takes front, end or all of what is kept") {
     Written rig;
     rig.offset = 4 * 4096;
