@@ -164,12 +164,14 @@ start_vm() {
 # guest_lines: what the script says, until the VM has ended. Sets `status`, and
 # `ended` to qemu's.
 guest_lines() {
-    local line more=1
+    local line part='' begun='' more=1
     status=
     while [ -n "$more" ]; do
         # One more look after its end, for what is still in the pipe.
         kill -0 "$vm" 2>/dev/null || more=
-        while IFS= read -r -t 0.5 -u 3 line; do
+        while IFS= read -r -t 0.5 -u 3 part; do
+            line=$begun$part
+            begun=
             case $line in
             # Not before: the guest's terminal would echo it, and drop the rest.
             vm-ready)
@@ -180,6 +182,7 @@ guest_lines() {
             *) printf '%s\n' "$line" ;;
             esac
         done
+        begun+=$part # of a line whose rest was not there in time
     done
     ended=0
     wait "$vm" 2>/dev/null || ended=$?
