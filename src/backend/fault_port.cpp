@@ -20,8 +20,16 @@ void FaultPort::lead_to(block::ScsiPort *real) noexcept {
     if (linked())
         unlink();
     real_ = real;
+    if (real_ == nullptr)
+        return;
+    real_->listen(*this);
+    real_->set_transition_timeout(transition_timeout());
+}
+
+void FaultPort::set_transition_timeout(std::chrono::seconds timeout) noexcept {
+    ScsiPort::set_transition_timeout(timeout);
     if (real_ != nullptr)
-        real_->listen(*this);
+        real_->set_transition_timeout(timeout);
 }
 
 void FaultPort::execute(block::ScsiOrder order, Ended ended) {

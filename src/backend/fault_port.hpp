@@ -22,6 +22,7 @@ public:
     [[nodiscard]] const block::ScsiFacts *facts() const noexcept override {
         return real_ == nullptr ? nullptr : real_->facts();
     }
+    void set_transition_timeout(std::chrono::seconds timeout) noexcept override;
     /// Nothing waits for its `ended` here.
     [[nodiscard]] bool empty() const noexcept { return refused_.empty(); }
 

@@ -216,8 +216,9 @@ void IscsiBackend::answered(IscsiSession::Command &command, const IscsiSession::
     }
     served_ = true;
     auto &job = static_cast<IscsiJob &>(command);
-    const auto patience = std::chrono::duration_cast<std::chrono::seconds>(io_timeout_);
-    const block::ScsiOutcome outcome = block::classify_scsi(answer.result, job.sent(), {.io = patience});
+    const block::ScsiTimeouts patience{.io = std::chrono::duration_cast<std::chrono::seconds>(io_timeout_),
+                                       .transition = orders_.transition_timeout()};
+    const block::ScsiOutcome outcome = block::classify_scsi(answer.result, job.sent(), patience);
     if (const std::optional<Status> status = job.proceed(session_, unit_, outcome, answer.moved))
         finish(job, *status);
     look_for_change(answer.result, outcome);

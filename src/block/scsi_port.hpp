@@ -68,6 +68,13 @@ public:
     /// nullptr while the path is down.
     [[nodiscard]] virtual const ScsiFacts *facts() const noexcept = 0;
 
+    /// How long a change of the unit's access state may take, as it says itself: until then requests that
+    /// meet one are tried again.
+    virtual void set_transition_timeout(std::chrono::seconds timeout) noexcept {
+        transition_timeout_ = timeout;
+    }
+    [[nodiscard]] std::chrono::seconds transition_timeout() const noexcept { return transition_timeout_; }
+
     /// Until it is unlinked.
     void listen(ScsiListener &listener) noexcept { listeners_.push_back(listener); }
 
@@ -78,6 +85,7 @@ protected:
     }
 
 private:
+    std::chrono::seconds transition_timeout_ = ScsiTimeouts{}.transition;
     base::List<ScsiListener> listeners_;
 };
 

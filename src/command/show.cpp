@@ -37,10 +37,10 @@ std::string stated(std::string_view key, std::string_view value) {
 
 void print_paths(Call &call, const MapSnapshot &map, std::string_view prefix) {
     for (const multipath::PathStatistics &entry : map.statistics)
-        call.line(fmt::format("{}path={} pg={} state={}{}{}{}", prefix, entry.path, entry.group,
-                              state_of(entry),
-                              entry.why_failed.empty() ? "" : fmt::format(" why=\"{}\"", entry.why_failed),
-                              stated("wwid", entry.wwid), stated("fence", entry.fence)));
+        call.line(fmt::format(
+            "{}path={} pg={} state={}{}{}{}{}", prefix, entry.path, entry.group, state_of(entry),
+            entry.why_failed.empty() ? "" : fmt::format(" why=\"{}\"", entry.why_failed),
+            stated("access", entry.access), stated("wwid", entry.wwid), stated("fence", entry.fence)));
 }
 
 /// Of each path entry what `one` makes of it. Names need no escapes: base::name_problem() sees to it.
@@ -69,8 +69,9 @@ std::string paths_json(const MapSnapshot &map) {
         const auto pair = [](std::string_view key, std::string_view value) {
             return value.empty() ? std::string() : fmt::format(R"(,"{}":"{}")", key, value);
         };
-        return fmt::format(R"("state":"{}","why":"{}"{}{})", state_of(entry), entry.why_failed,
-                           pair("wwid", entry.wwid), pair("fence", entry.fence));
+        return fmt::format(R"("state":"{}","why":"{}"{}{}{})", state_of(entry), entry.why_failed,
+                           pair("access", entry.access), pair("wwid", entry.wwid),
+                           pair("fence", entry.fence));
     };
     return fmt::format(R"({{"map":"{}",{}}})", map.name, list_of(map, state));
 }

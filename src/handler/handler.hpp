@@ -4,7 +4,6 @@
 #include "base/scheduler.hpp"
 #include "block/device.hpp"
 
-#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,9 +31,6 @@ enum class Result : unsigned char {
 /// "OK", "RETRY"…
 std::string_view name_of(Result result) noexcept;
 
-/// What a sense code means to the handler.
-enum class SenseVerdict { not_handled, retry_now, retry_delayed, recheck };
-
 /// Hears of one activation's end: exactly once, never from inside activate().
 class ActivationObserver {
 public:
@@ -42,6 +38,17 @@ public:
 
 protected:
     ~ActivationObserver() = default;
+};
+
+/// Hears what a handler has to tell its user. From the loop.
+class Listener {
+public:
+    /// "PORT_GROUP", "id=1 state=standby".
+    virtual void handler_event(std::string_view action, std::string details) noexcept = 0;
+    virtual void handler_warning(std::string_view text) noexcept = 0;
+
+protected:
+    ~Listener() = default;
 };
 
 /// What an array must be told, or asked, before a path of it may be used: one object a table (semantics
@@ -57,13 +64,28 @@ public:
 
     /// The words behind the name. Throws base::Error(EINVAL).
     virtual void set_parameters(std::span<const std::string> words) = 0;
-    /// Once for each path entry; the device outlives the handler. False: this kind of device knows no such
-    /// handler.
+    /// Once for each path entry; the device outlives the handler, or is there until stop(). False: this kind
+    /// of device knows no such handler.
     virtual bool attach(block::Device &device) = 0;
+    /// The device answers now; it did not before, or may be another one.
+    virtual void reached(block::Device &device) { static_cast<void>(device); }
+    /// What is wrong with a device that was reached, as a clause ("its unit has no …"); empty: nothing. Of
+    /// any device.
+    [[nodiscard]] virtual std::string objection(block::Device &device) const {
+        static_cast<void>(device);
+        return {};
+    }
     virtual void activate(block::Device &device, ActivationObserver &observer) noexcept = 0;
     /// Whether a request may be sent there now; hot path. False counts as a path error.
     [[nodiscard]] virtual bool may_send(block::Device &device) noexcept = 0;
-    virtual SenseVerdict check_sense(block::Device &device, std::span<const std::byte> sense) noexcept = 0;
+    /// How the array lets the device be used, in a word for who looks; empty: not known. Of any device.
+    [[nodiscard]] virtual std::string_view state_of(const block::Device &device) const noexcept {
+        static_cast<void>(device);
+        return {};
+    }
+    /// Nothing is asked of the array any more, and what activates ends soon. From then on the handler may
+    /// outlive the devices.
+    virtual void stop() noexcept {}
 };
 
 /// One kind of handler: a row of the generated table.
@@ -71,7 +93,7 @@ struct Type {
     std::string_view name;
     std::string_view summary;
     /// nullptr: groups need no activation at all, as without a handler.
-    std::unique_ptr<Handler> (*create)(base::Scheduler &scheduler);
+    std::unique_ptr<Handler> (*create)(base::Scheduler &scheduler, Listener &listener);
 };
 
 std::span<const Type *const> all_types() noexcept;

@@ -4,6 +4,6 @@
 namespace handler {
 
 const Type none{"none", "paths need no activation",
-                [](base::Scheduler &) -> std::unique_ptr<Handler> { return nullptr; }};
+                [](base::Scheduler &, Listener &) -> std::unique_ptr<Handler> { return nullptr; }};
 
 } // namespace handler

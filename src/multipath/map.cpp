@@ -329,13 +329,18 @@ void Map::shut_down() noexcept {
     gate_ = Gate::open;
     if (activation_)
         activation_->stop_waiting();
+    for (const Table *table : {live_.get(), inactive_.get()})
+        if (table != nullptr && table->handler() != nullptr)
+            table->handler()->stop();
 }
 
 std::vector<PathStatistics> Map::statistics() const {
     std::vector<PathStatistics> all;
+    const handler::Handler *handler = live_->handler();
     for (const auto &group : live_->groups())
         for (const auto &path : group->paths)
-            all.push_back({path->name, group->number, path->counters, why_failed(*path)});
+            all.push_back({path->name, group->number, path->counters, why_failed(*path),
+                           handler == nullptr ? std::string_view() : handler->state_of(*path->device)});
     return all;
 }
 

@@ -55,6 +55,7 @@ struct MapOptions {
 /// have changed nothing.
 class Map final : public block::Device,
                   private block::Layer,
+                  private handler::Listener,
                   private Activation::Owner,
                   private Carrier::Owner,
                   private Prober::Owner,
@@ -116,6 +117,10 @@ public:
     void drop_held(const block::Layer &origin) noexcept;
 
     // Path state, told by who watches the devices. Names no path of the table: nothing happens.
+    /// The device answers: its hardware handler is told, nothing else changes.
+    void path_reached(block::Device &device);
+    /// What the hardware handler has against a device that was reached; empty: nothing.
+    [[nodiscard]] std::string objection(block::Device &device) const;
     /// The device answers again: its entries come back, but for those that a fail_path message holds down.
     void path_answers(const block::Device &device) noexcept;
     /// The device is lost: its active entries fail.
@@ -241,6 +246,10 @@ private:
     void reinstate(Path &path) noexcept;
     void path_activated(Path &path, handler::Result result) noexcept override;
     void round_over() noexcept override;
+    void handler_event(std::string_view action, std::string details) noexcept override {
+        tell(action, std::move(details), false);
+    }
+    void handler_warning(std::string_view text) noexcept override { observer_.warning(text); }
     void start_round_if_due() noexcept;
     void path_probed(Path &path, block::Status status) noexcept override;
     void probe_over() noexcept override;

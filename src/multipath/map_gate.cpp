@@ -14,7 +14,7 @@ std::string Map::load(std::string_view text, const std::optional<block::Geometry
     if (live_ && live_->compat().queue_mode_is_fixed && live_->bio_mode() != table->bio_mode())
         throw base::Error(EINVAL, "the live table of map {} is {} queue_mode bio, and so must be every other",
                           name_, live_->bio_mode() ? "of" : "not of");
-    std::string warning = table->attach_handler(scheduler_);
+    std::string warning = table->attach_handler(scheduler_, *this);
     inactive_ = std::move(table);
     inactive_geometry_ = geometry;
     return warning;

@@ -39,6 +39,16 @@ void Map::reinstate(Path &path) noexcept {
         activation_->activate(path);
 }
 
+void Map::path_reached(block::Device &device) {
+    for (const Table *table : {live_.get(), inactive_.get()})
+        if (table != nullptr && table->handler() != nullptr && table->uses(device))
+            table->handler()->reached(device);
+}
+
+std::string Map::objection(block::Device &device) const {
+    return live_ && live_->handler() != nullptr ? live_->handler()->objection(device) : std::string();
+}
+
 void Map::path_answers(const block::Device &device) noexcept {
     for_each_entry(device, [this](Path &path) {
         if (!path.held_down && !path.barred && !carrier_.holds_back(*path.device))
@@ -71,13 +81,7 @@ bool Map::wants_back(const block::Device &device) const noexcept {
 }
 
 bool Map::uses(const block::Device &device) const noexcept {
-    for (const Table *table : {live_.get(), inactive_.get()})
-        if (table != nullptr)
-            for (const auto &group : table->groups())
-                for (const auto &path : group->paths)
-                    if (path->device == &device)
-                        return true;
-    return false;
+    return (live_ && live_->uses(device)) || (inactive_ && inactive_->uses(device));
 }
 
 // 2.12

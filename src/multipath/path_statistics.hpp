@@ -20,6 +20,7 @@ struct PathStatistics {
     unsigned group; ///< its number
     PathCounters counters;
     std::string_view why_failed{}; ///< a literal; empty: it is active
+    std::string_view access{};     ///< a literal: what the hardware handler knows of it; empty: nothing
     // Of who put the map together; empty: there is nothing to say.
     std::string wwid{};
     std::string_view fence{}; ///< a literal: how a write in doubt can be fenced

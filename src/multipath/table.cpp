@@ -11,17 +11,21 @@ namespace {
 constexpr std::chrono::milliseconds default_round_delay{2000}; // R8
 }
 
-std::string Table::attach_handler(base::Scheduler &scheduler) {
+std::string Table::attach_handler(base::Scheduler &scheduler, handler::Listener &listener) {
     if (handler_type_ == nullptr)
         return {};
-    handler_ = handler_type_->create(scheduler);
+    handler_ = handler_type_->create(scheduler, listener);
     if (!handler_)
         return {};
     handler_->set_parameters(handler_words_);
     for (const auto &group : groups_) {
         for (const auto &path : group->paths) {
-            if (handler_->attach(*path->device))
+            if (handler_->attach(*path->device)) {
+                if (const std::string why = handler_->objection(*path->device); !why.empty())
+                    throw base::Error(ENODEV, "error attaching hardware handler: path {}: {}", path->name,
+                                      why);
                 continue;
+            }
             if (compat_.handler_must_attach && !queue_mode_bio_)
                 throw base::Error(ENODEV, "error attaching hardware handler");
             std::string warning = fmt::format("path {} knows no hardware handler {}: going on without it",
@@ -50,6 +54,14 @@ void Table::refresh(DeviceSet &devices) {
         }
     }
     count_valid_paths();
+}
+
+bool Table::uses(const block::Device &device) const noexcept {
+    for (const auto &group : groups_)
+        for (const auto &path : group->paths)
+            if (path->device == &device)
+                return true;
+    return false;
 }
 
 void Table::count_valid_paths() noexcept {

@@ -43,13 +43,14 @@ public:
 
     /// Makes the hardware handler and attaches it to every path. Throws base::Error. Returns a line for the
     /// log, empty in the good case: the handler was dropped since a path knows no such thing (R31).
-    std::string attach_handler(base::Scheduler &scheduler);
+    std::string attach_handler(base::Scheduler &scheduler, handler::Listener &listener);
     /// Asks again which paths can be used: a table may have waited long in the inactive slot.
     void refresh(DeviceSet &devices);
 
     [[nodiscard]] const std::vector<std::unique_ptr<PriorityGroup>> &groups() const noexcept {
         return groups_;
     }
+    [[nodiscard]] bool uses(const block::Device &device) const noexcept; ///< an entry of it
     [[nodiscard]] const Compat &compat() const noexcept { return compat_; }
     [[nodiscard]] unsigned valid_paths() const noexcept { return valid_paths_; }
     [[nodiscard]] Path *current_path() const noexcept { return current_path_; }

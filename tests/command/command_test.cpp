@@ -248,13 +248,14 @@ TEST_CASE("show stats in JSON is one line") {
 TEST_CASE("show paths says of each path entry whether it is active, or why not") {
     Console console;
     auto &map = console.maps.find("mpatha")->state;
-    map.statistics = {{"a1", 1, {}, {}}, {"b1", 2, {}, "by message"}};
-    const Lines lines{"path=a1 pg=1 state=active", "path=b1 pg=2 state=failed why=\"by message\""};
+    map.statistics = {{"a1", 1, {}, {}, {}}, {"b1", 2, {}, "by message", "standby"}};
+    const Lines lines{"path=a1 pg=1 state=active",
+                      "path=b1 pg=2 state=failed why=\"by message\" access=standby"};
     CHECK(console.ask({"show", "paths", "mpatha"}) == Lines{lines[0], lines[1], "OK"});
     CHECK(console.ask({"show", "paths"}) == Lines{"mpatha: " + lines[0], "mpatha: " + lines[1], "OK"});
     CHECK(console.ask({"show", "paths", "mpatha", "json"}) ==
           Lines{R"({"map":"mpatha","paths":[{"path":"a1","pg":1,"state":"active","why":""},)"
-                R"({"path":"b1","pg":2,"state":"failed","why":"by message"}]})",
+                R"({"path":"b1","pg":2,"state":"failed","why":"by message","access":"standby"}]})",
                 "OK"});
     CHECK(console.ask({"show", "paths", "a", "b"}) == Lines{"ERR EINVAL usage: show paths [MAP] [json]"});
 }

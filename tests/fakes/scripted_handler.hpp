@@ -45,6 +45,9 @@ public:
     /// What the handler says of a device; empty: yes.
     std::function<bool(const block::Device &)> attaches;
     std::function<bool(const block::Device &)> lets_send;
+    std::function<std::string(const block::Device &)> objects;
+    std::vector<const block::Device *> reached;
+    bool stopped = false;
     /// Gets activations instead of `waiting`, to end them later.
     std::function<void(const Waiting &)> asked;
 
@@ -69,15 +72,17 @@ private:
         [[nodiscard]] bool may_send(block::Device &device) noexcept override {
             return !script_.lets_send || script_.lets_send(device);
         }
-        handler::SenseVerdict check_sense(block::Device &, std::span<const std::byte>) noexcept override {
-            return handler::SenseVerdict::not_handled;
+        void reached(block::Device &device) override { script_.reached.push_back(&device); }
+        [[nodiscard]] std::string objection(block::Device &device) const override {
+            return script_.objects ? script_.objects(device) : "";
         }
+        void stop() noexcept override { script_.stopped = true; }
 
     private:
         HandlerScript &script_;
     };
 
-    static std::unique_ptr<handler::Handler> make(base::Scheduler &) {
+    static std::unique_ptr<handler::Handler> make(base::Scheduler &, handler::Listener &) {
         return std::make_unique<Handler>(*current_);
     }
     static inline HandlerScript *current_ = nullptr;

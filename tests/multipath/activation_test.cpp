@@ -336,6 +336,31 @@ TEST_CASE("a handler that a path knows nothing of is dropped, loudly; the kernel
     CHECK_THROWS_WITH(map.load("0 1 scripted " + groups_of_T4), "error attaching hardware handler");
 }
 
+TEST_CASE("a handler's objection to a path that was reached refuses the table") {
+    for (const multipath::Compat *compat : {&multipath::seed, &multipath::kernel}) {
+        HandlerRig rig(handled, *compat);
+        CHECK(rig.map.objection(rig.device("P2")).empty());
+        rig.objects = [&](const block::Device &device) {
+            return &device == &rig.device("P2") ? "it is old" : "";
+        };
+        CHECK(rig.map.objection(rig.device("P2")) == "it is old");
+        CHECK_THROWS_WITH(rig.map.load(handled), "error attaching hardware handler: path P2: it is old");
+        CHECK(!rig.map.has_inactive_table());
+    }
+}
+
+TEST_CASE("the handlers of both tables hear of a path that is reached, and of the end") {
+    HandlerRig rig;
+    rig.map.load("0 1 scripted 1 1 round-robin 0 1 1 P1 1");
+    rig.map.path_reached(rig.device("P1"));
+    CHECK(rig.reached.size() == 2);
+    rig.map.path_reached(rig.device("P2"));
+    CHECK(rig.reached.size() == 3);
+    CHECK(!rig.stopped);
+    rig.map.shut_down();
+    CHECK(rig.stopped);
+}
+
 TEST_CASE("bad handler parameters refuse the table") {
     fakes::HandlerScript script;
     GateRig rig(T1, {.rules = {&multipath::seed, &fakes::HandlerScript::find}});
