@@ -13,11 +13,6 @@ namespace health {
 namespace {
 using namespace std::chrono_literals;
 constexpr auto recheck_interval = 1s;
-constexpr std::size_t probe_buffer_size = 64 << 10; // the largest minimum block
-
-struct Free {
-    void operator()(std::byte *buffer) const noexcept { std::free(buffer); }
-};
 } // namespace
 
 struct PathKeeper::Kept {
@@ -26,9 +21,11 @@ struct PathKeeper::Kept {
         , name(std::move(path_name))
         , backend(path_backend)
         , reader(path_backend, base::Delegate<block::Status>::to<&Kept::fingerprint_read>(*this))
+        , probe(path_backend, Probe::Told::to<&Kept::probed>(*this))
         , registration(its_keeper.scheduler_, its_keeper.registrar_, path_backend,
                        base::Delegate<>::to<&Kept::registered>(*this)) {}
 
+    void probed(Probe::Answer answer) noexcept { keeper.probed(*this, answer); }
     void fingerprint_read(block::Status status) noexcept { keeper.verified(*this, status); }
     void registered() noexcept { keeper.registered(*this); }
     [[nodiscard]] bool is_reached() const noexcept {
@@ -43,9 +40,9 @@ struct PathKeeper::Kept {
     backend::Backend &backend;
     PathState state = PathState::connecting;
     bool settled = false;
-    bool probing = false;
     bool comes_back = false; ///< once it is verified, whatever `reinstate` says: it did not fail
     bool verify_again = false;
+    bool fresh = false; ///< not probed since it was reached
     FingerprintReader reader;
     Prints prints;
     std::string identity;               ///< what it said when it was this disk
@@ -53,9 +50,8 @@ struct PathKeeper::Kept {
     // What the log has of it since it last worked: a server that comes and goes without working says it once.
     std::string told_lost;
     std::string told_mismatch;
+    Probe probe;
     Registration registration;
-    block::Request request;
-    std::unique_ptr<std::byte, Free> buffer;
 };
 
 PathKeeper::PathKeeper(base::Scheduler &scheduler, multipath::Map &map, Expected expected,
@@ -70,7 +66,6 @@ PathKeeper::~PathKeeper() = default;
 
 void PathKeeper::add(std::string name, backend::Backend &backend) {
     paths_.push_back(std::make_unique<Kept>(*this, std::move(name), backend));
-    paths_.back()->buffer.reset(static_cast<std::byte *>(std::aligned_alloc(4096, probe_buffer_size)));
     backend.open(*this);
 }
 
@@ -161,8 +156,10 @@ void PathKeeper::verified(Kept &kept, block::Status status) noexcept {
 
 void PathKeeper::reached(Kept &kept) noexcept {
     kept.state = PathState::active;
+    map_.path_reached(kept.backend);
     // A table that is not live yet judges its paths when it becomes so.
-    if (is_in_use(kept)) {
+    kept.fresh = is_in_use(kept);
+    if (kept.fresh) {
         if (difference(kept).empty())
             learn(expected_.fingerprint, kept.prints);
         if (!disk_seen_)
@@ -313,7 +310,8 @@ std::string PathKeeper::difference(const backend::Backend &backend, const block:
 }
 
 std::string PathKeeper::difference(const Kept &kept) const {
-    return difference(kept.backend, map_.geometry(), expected_);
+    std::string wrong = difference(kept.backend, map_.geometry(), expected_);
+    return wrong.empty() && kept.is_reached() ? map_.objection(kept.backend) : wrong;
 }
 
 PathKeeper::Backends PathKeeper::alike(const Backends &paths, const Fingerprint &fingerprint) const {
@@ -357,41 +355,36 @@ void PathKeeper::look_again() noexcept {
 }
 
 void PathKeeper::probe(Kept &kept) noexcept {
-    if (stopped_ || kept.probing)
-        return;
-    const block::Geometry &disk = kept.backend.geometry();
-    const std::uint64_t whole_blocks = disk.size - disk.size % disk.minimum_block;
-    if (whole_blocks == 0) {
-        works(kept); // nothing to read
-        return;
-    }
-    kept.probing = true;
-    block::Request &request = kept.request;
-    request.operation = block::Operation::read;
-    request.offset = 0;
-    request.length = std::min<std::uint64_t>(std::max(disk.minimum_block, 4096U), whole_blocks);
-    request.data = kept.buffer.get();
-    request.push(*this, &kept);
-    kept.backend.submit(request);
+    if (!stopped_)
+        kept.probe.start();
 }
 
-void PathKeeper::completed(block::Request &request, block::Status status) noexcept {
-    Kept &kept = *static_cast<Kept *>(request.popped());
-    kept.probing = false;
+void PathKeeper::probed(Kept &kept, Probe::Answer answer) noexcept {
     if (stopped_ || kept.state != PathState::active)
         return;
-    // An answer that says no ("target") is an answer: the path works.
-    if (!status.is_path_error()) {
-        works(kept);
+    if (answer == Probe::Answer::reads) {
+        works(kept, "reads");
+    } else if (answer == Probe::Answer::inactive && can_be_activated(kept)) {
+        works(kept, "stands by");
     } else {
         tell(kept, "down");
         path_failed();
     }
 }
 
-void PathKeeper::works(Kept &kept) noexcept {
+/// Where only the array itself changes the states of its ports, a path that a request has found inactive
+/// would be found so again.
+bool PathKeeper::can_be_activated(const Kept &kept) const noexcept {
+    constexpr unsigned by_client = 2;
+    const block::ScsiFacts *facts = kept.backend.scsi()->facts();
+    return map_.has_live_table() && map_.live_table()->handler() != nullptr && facts != nullptr &&
+           (kept.fresh || (facts->port_groups & by_client) != 0);
+}
+
+void PathKeeper::works(Kept &kept, std::string_view how) noexcept {
+    kept.fresh = false;
     if (!kept.told_lost.empty() || !kept.told_mismatch.empty())
-        observer_.path_notice(fmt::format("path {} is connected and reads", kept.name), false);
+        observer_.path_notice(fmt::format("path {} is connected and {}", kept.name, how), false);
     tell(kept, "up");
     kept.told_lost.clear();
     kept.told_mismatch.clear();

@@ -4,10 +4,10 @@
 #include "backend/backend.hpp"
 #include "base/scheduler.hpp"
 #include "health/disk.hpp"
+#include "health/probe.hpp"
 #include "health/registration.hpp"
 #include "multipath/map.hpp"
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,10 +46,11 @@ protected:
 
 /// Stands between the backends of one map and the map: fails a path whose connection is lost, checks that
 /// what comes back is the same disk (design D6: size, flags, fingerprint and what its server says it is),
-/// registers the map's reservation key there if it has one, probes it by one read, and only then reinstates
-/// it. A path that failed while its backend stayed up is
-/// probed every second until it reads again. On the map's worker.
-class PathKeeper final : public backend::Observer, private block::Layer {
+/// registers the map's reservation key there if it has one, probes it by one read (a SCSI unit is first asked
+/// whether it is ready), and only then reinstates it. A path that failed while its backend stayed up is
+/// probed every second until it reads again. Where a hardware handler activates paths, one that waits for
+/// that counts as working. On the map's worker.
+class PathKeeper final : public backend::Observer {
 public:
     PathKeeper(base::Scheduler &scheduler, multipath::Map &map, Expected expected, KeeperObserver &observer);
     /// After every backend has closed.
@@ -107,12 +108,13 @@ private:
     void reached(Kept &kept) noexcept;
     void path_down(backend::Backend &backend, std::string_view why) noexcept override;
     void path_fenced(backend::Backend &backend) noexcept override { map_.path_fenced(backend); }
-    void completed(block::Request &request, block::Status status) noexcept override;
 
     [[nodiscard]] Kept &find(const backend::Backend &backend) const noexcept;
     void settle(Kept &kept) noexcept;
     [[nodiscard]] bool is_in_use(const Kept &kept) const noexcept;
     void probe(Kept &kept) noexcept;
+    void probed(Kept &kept, Probe::Answer answer) noexcept;
+    [[nodiscard]] bool can_be_activated(const Kept &kept) const noexcept;
     void look_again() noexcept;
     void look_again_soon();
     /// Whether the path is this disk and can be used; bars it from the map when not.
@@ -122,7 +124,7 @@ private:
     void registered(Kept &kept) noexcept;
     void tell(Kept &kept, std::string_view state) noexcept;
     void complain(Kept &kept, std::string &told, std::string_view why) noexcept;
-    void works(Kept &kept) noexcept;
+    void works(Kept &kept, std::string_view how) noexcept;
     [[nodiscard]] std::string difference(const Kept &kept) const;
 
     multipath::Map &map_;

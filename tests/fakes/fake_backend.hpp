@@ -3,7 +3,7 @@
 
 #include "backend/backend.hpp"
 #include "block/completion_queue.hpp"
-#include "block/scsi_port.hpp"
+#include "fakes/fake_scsi_port.hpp"
 
 #include <algorithm>
 #include <string>
@@ -11,21 +11,13 @@
 
 namespace fakes {
 
-/// A SCSI side that says what it is and carries out nothing.
-class FakeUnit final : public block::ScsiPort {
-public:
-    void execute(block::ScsiOrder, Ended) override {}
-    [[nodiscard]] const block::ScsiFacts *facts() const noexcept override { return &says; }
-
-    block::ScsiFacts says;
-};
-
 /// A backend that comes up and goes down when a test says so. Reads are answered with `answer`, or kept until
 /// release(). Closes as the contract says.
 class FakeBackend final : public backend::Backend {
 public:
     explicit FakeBackend(base::Scheduler &scheduler)
-        : scheduler_(scheduler)
+        : unit(scheduler)
+        , scheduler_(scheduler)
         , finished_(scheduler) {
         disk.size = 1 << 20;
     }
@@ -86,7 +78,7 @@ public:
     std::byte content{}; ///< of every byte
     std::string says;    ///< its identity
     bool is_scsi = false;
-    FakeUnit unit;
+    FakeScsiPort unit;
     block::ScsiPort *port = nullptr; ///< its SCSI side, in place of `unit`
     block::Status answer;
     block::Status answer_at_close = block::Status::path_lost(); ///< to what it holds then

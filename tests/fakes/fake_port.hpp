@@ -31,7 +31,7 @@ struct FakeRegistrations {
                 keys.erase(port);
             else
                 keys[port] = key;
-        } else {
+        } else if (block.byte(0) != 0) { // TEST UNIT READY
             reply.result = {.status = 2, .has_sense = true, .key = 5, .asc = 0x20};
         }
         return reply;

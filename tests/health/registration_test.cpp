@@ -53,8 +53,9 @@ TEST_CASE("a path is registered before it is used, and nobody hears of a failure
     CHECK(rig.paths() == "AA");
     CHECK(keyed.keys() == Keys{0x123, 0x123});
     CHECK(rig.bad_news.empty());
-    // The keys are read, the key is registered, and seen to be there; then the path is probed.
-    CHECK(keyed.a.operations == std::vector<unsigned>{0x5e00, 0x5f06, 0x5e00});
+    // The keys are read, the key is registered, and seen to be there; then the path is probed: asked and
+    // read.
+    CHECK(keyed.a.operations == std::vector<unsigned>{0x5e00, 0x5f06, 0x5e00, 0});
     CHECK(rig.a.reads == 1);
 }
 

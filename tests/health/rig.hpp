@@ -33,7 +33,7 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
         ++settled;
         expected.fingerprint = keeper.fingerprint_of({&a, &b}, false);
         const health::Disk disk = look();
-        map.load("0 0 1 1 round-robin 0 2 0 A B", disk.geometry);
+        map.load(table, disk.geometry);
         keeper.expect(expected);
         map.start();
         keeper.set_disk_seen(disk.seen);
@@ -70,6 +70,7 @@ struct Rig final : health::KeeperObserver, multipath::Observer, multipath::Devic
     }
     void message(const std::vector<std::string> &words) { map.message(words); }
 
+    std::string table = "0 0 1 1 round-robin 0 2 0 A B";
     health::Expected expected;
     fakes::ManualScheduler scheduler;
     fakes::FakeBackend a{scheduler};

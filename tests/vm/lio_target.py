@@ -24,7 +24,7 @@ class Target:
     ends as skipped. Both groups are optimized and may change in `both` ways; there is no write cache.
     """
 
-    def __init__(self, rig, size=64 << 20, serial="5e41a1", name="lio", lifetime=280):
+    def __init__(self, rig, size=64 << 20, serial="5e41a1", name="lio", lifetime=600):
         self.serial = serial
         self.lifetime = lifetime
         self.disk = rig.disk(name + ".disk", size)
