@@ -1,91 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Persistent reservations over both portals of a real target, with a second server as the other initiator."""
-from harness import NBDMPATHCTL, NBDMPATHD, main, require, wait_for
+"""Persistent reservations over both portals of a real target, with a second server as the other host."""
+from harness import NBDMPATHD, main, require
 from iscsi_target import Target
-from raw_nbd import Client
+from reserving import EPERM, OURS, REGISTRANTS_ONLY, THEIRS, Other, keys, log_of, persist, refused, reservation, serve, \
+    write_error
 
-require("tgtd", "tgtadm", "nbdkit")
-
-OURS = "0x123abc"
-THEIRS = "0xdef"
-EPERM = 1
-BLOCK = 4096
-WRITE_EXCLUSIVE = "1"
-REGISTRANTS_ONLY = "5"
-ALL_REGISTRANTS = "7"
+require("tgtd", "tgtadm")
 
 
-def configuration(target, name, keys="", queueing="1 queue_if_no_path"):
-    return (f'log: {{level: debug}}\niscsi: {{initiator_name: "iqn.2026-01.org.example:{name}"}}\npaths:\n'
-            + "\n".join(f'  {path}: {{uri: "{target.uri(portal)}", stall_timeout: 1s}}'
-                        for portal, path in enumerate(("a", "b")))
-            + f'\nmultipaths:\n  m: {{table: "{queueing} 0 2 1 round-robin 0 1 1 a 1 round-robin 0 1 1 b 1", '
-            f'no_path_timeout: 60s{keys}}}\n')
-
-
-class Other:
-    """Another nbdmpathd, on another host as it were."""
-
-    def __init__(self, rig, target):
-        self.rig = rig
-        self.admin = rig.path("other-admin.sock")
-        self.nbd = rig.path("other-nbd.sock")
-        rig.path("other.yaml").write_text(f"listen: [{{unix: {self.nbd}}}]\nadmin: [{{unix: {self.admin}}}]\n"
-                                          + configuration(target, "other"))
-        self.server = rig.start("other", NBDMPATHD, "-c", rig.path("other.yaml"))
-        wait_for(self.is_ready, what="the other server")
-
-    def is_ready(self):
-        said = self.rig.run(NBDMPATHCTL, "-s", self.admin, "show", "paths", "m", check=False).stdout
-        return said.count("state=active") == 2
-
-    def persist(self, *words):
-        return self.rig.run(NBDMPATHCTL, "-s", self.admin, "persist", *words, "m").stdout.splitlines()
-
-
-def serve(rig, target, **options):
-    rig.nbdmpathd(configuration(target, "one", **options))
-    rig.wait_for_path("m", "a", "A")
-    rig.wait_for_path("m", "b", "A")
-
-
-def persist(rig, *words):
-    return rig.ctl("persist", *words, "m")
-
-
-def refused(rig, *words):
-    done = rig.ctl("persist", *words, check=False)
-    assert done.returncode == 1, done.stdout
-    return done.stderr
-
-
-def keys(rig):
-    return [line.strip() for line in persist(rig, "-ik")[1:]]
-
-
-def reservation(rig):
-    """Key and type."""
-    lines = persist(rig, "-ir")
-    return (lines[1].split(" = ")[1], lines[2].split("type = ")[1]) if len(lines) > 1 else None
-
-
-def write_error(rig, socket=None):
-    """What a write gets: 0 or an NBD error."""
-    with Client(socket or rig.path("nbd.sock"), "m") as client:
-        cookie = client.request(1, 0, BLOCK, payload=b"x" * BLOCK)
-        answered, error = client.reply()
-        assert answered == cookie
-        return error
-
-
-def log_of(rig):
-    return rig.daemon.output()
+def uris(target):
+    return target.uri(0), target.uri(1)
 
 
 def test_a_key_is_registered_on_every_path(rig):
     target = Target(rig)
-    serve(rig, target)
+    serve(rig, uris(target))
     assert persist(rig, "--in", "--read-keys")[0].endswith("registered keys: 0")
     assert persist(rig, "--out", "--register", f"--param-sark={OURS}") == []
     assert keys(rig) == [OURS, OURS]
@@ -103,8 +33,8 @@ def test_a_key_is_registered_on_every_path(rig):
 
 def test_a_reservation_keeps_others_out(rig):
     target = Target(rig)
-    other = Other(rig, target)
-    serve(rig, target)
+    other = Other(rig, uris(target))
+    serve(rig, uris(target))
     persist(rig, "-oG", "-S", OURS)
     persist(rig, "-oR", "-K", OURS, "-T", REGISTRANTS_ONLY)
     assert reservation(rig) == (OURS, "Write Exclusive, registrants only")
@@ -129,7 +59,7 @@ def test_a_reservation_keeps_others_out(rig):
 
 def test_a_configured_key_is_there_before_any_request_and_after_every_reconnect(rig):
     target = Target(rig)
-    serve(rig, target, keys=", reservation_key: 0x123abc")
+    serve(rig, uris(target), keys=", reservation_key: 0x123abc")
     assert keys(rig) == [OURS, OURS]
     assert "PATH_FAILED" not in log_of(rig)
     persist(rig, "-oR", "-K", OURS, "-T", REGISTRANTS_ONLY)
@@ -145,8 +75,8 @@ def test_a_configured_key_is_there_before_any_request_and_after_every_reconnect(
 
 def test_who_was_preempted_does_not_register_by_itself(rig):
     target = Target(rig)
-    other = Other(rig, target)
-    serve(rig, target)
+    other = Other(rig, uris(target))
+    serve(rig, uris(target))
     persist(rig, "-oG", "-S", OURS)
     other.persist("-oG", "-S", THEIRS)
     other.persist("-oR", "-K", THEIRS, "-T", REGISTRANTS_ONLY)
@@ -166,7 +96,7 @@ def test_who_was_preempted_does_not_register_by_itself(rig):
 
 def test_what_a_lost_path_holds_is_released(rig):
     target = Target(rig)
-    serve(rig, target)
+    serve(rig, uris(target))
     persist(rig, "-oG", "-S", OURS)
     persist(rig, "-oR", "-K", OURS, "-T", REGISTRANTS_ONLY)
     rig.ctl("inject", "m", "a", "drop")
@@ -184,8 +114,7 @@ def test_what_a_lost_path_holds_is_released(rig):
 
 def test_what_cannot_be_is_told(rig):
     target = Target(rig)
-    rig.nbdkit("n", "memory", "64M")
-    serve(rig, target)
+    serve(rig, uris(target))
     for words, why in ((("-ioG", "m"), "either --in or --out"), (("-o", "m"), "--out needs one of"),
                        (("-i", "-G", "m"), "--in needs one of"), (("-ik",), "a map must be named"),
                        (("-oGR", "m"), "two actions"), (("-oG", "m"), "--param-sark is missing"),
