@@ -38,6 +38,11 @@ bool is_gone(const ScsiResult &result) noexcept {
     return result.status == ScsiReply::not_sent || result.status == ScsiReply::lost;
 }
 
+bool is_not_ready(const ScsiResult &result) noexcept {
+    constexpr std::uint8_t not_ready = 2;
+    return result.has_sense && result.key == not_ready;
+}
+
 base::Error refusal(const std::string &path, const ScsiResult &result) {
     constexpr std::uint8_t illegal_request = 5;
     constexpr std::uint8_t invalid_parameter = 0x26;
@@ -65,6 +70,13 @@ ReservationSender::Names ReservationSender::up_paths() const {
         }
     working.insert(working.end(), others.begin(), others.end());
     return working;
+}
+
+bool ReservationSender::carries(std::string_view name) const {
+    const auto all = map_.has_live_table() ? map_.statistics() : std::vector<multipath::PathStatistics>();
+    return std::ranges::any_of(all, [name](const multipath::PathStatistics &entry) {
+        return entry.path == name && entry.why_failed.empty();
+    });
 }
 
 ReservationSender::Names ReservationSender::usable_paths() const {

@@ -10,6 +10,7 @@
 #include "multipath/map.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nbdmpathd {
@@ -33,6 +34,9 @@ public:
     /// Throws base::Error when there is none.
     [[nodiscard]] Names usable_paths() const;
 
+    /// Whether the map uses the path now.
+    [[nodiscard]] bool carries(std::string_view name) const;
+
     Talk<block::ScsiReply> send(std::string name, block::ReserveOutOrder order);
     /// To all of them at once; the answers are in their order.
     Talk<Replies> send_to_all(Names names, block::ReserveOutOrder order);
@@ -55,6 +59,8 @@ private:
 [[nodiscard]] bool is_conflict(const block::ScsiResult &result) noexcept;
 /// The path went away: it is registered anew when it comes back.
 [[nodiscard]] bool is_gone(const block::ScsiResult &result) noexcept;
+/// The path cannot do it now, as one in an ALUA state that does not permit it.
+[[nodiscard]] bool is_not_ready(const block::ScsiResult &result) noexcept;
 /// The unit's "no" as an error.
 [[nodiscard]] base::Error refusal(const std::string &path, const block::ScsiResult &result);
 

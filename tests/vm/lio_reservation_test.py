@@ -95,4 +95,25 @@ def test_a_port_in_standby_is_registered_too(rig):
     persist(rig, "-oC", "-K", OURS)
 
 
+def test_a_path_that_refuses_gets_nobody_registered_unless_it_has_failed(rig):
+    target.reset()
+    serve(rig, uris())
+    forget_all(rig)
+    target.state(2, "unavailable")
+    assert "EIO: path b: NOT READY (2/04/0c)" in refused(rig, "-oG", "-S", OURS, "m")
+    assert keys(rig) == []
+    assert "EINVAL: map m has no reservation key" in refused(rig, "-oC", "-K", OURS, "m")
+    rig.message("m", "fail_path", "b")
+    assert persist(rig, "-oG", "-S", OURS) == ['path=b result="NOT READY (2/04/0c)"']
+    assert keys(rig) == [OURS]
+    wait_for(lambda: "path b is not used: the reservation key 0x123abc cannot be registered there" in log_of(rig),
+             what="b is tried again")
+    target.state(2, "optimized")
+    wait_for(lambda: keys(rig) == [OURS] * 2, what="b is registered")
+    assert rig.path_state("m", "b") == "F"
+    wait_for(lambda: rig.ctl("message", "m", "0", "reinstate_path", "b", check=False).returncode == 0, what="b returns")
+    assert rig.path_state("m", "b") == "A"
+    persist(rig, "-oC", "-K", OURS)
+
+
 main(globals())
