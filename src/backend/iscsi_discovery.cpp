@@ -10,8 +10,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <map>
 #include <random>
-#include <set>
 #include <utility>
 
 namespace backend {
@@ -46,9 +46,7 @@ public:
         if (targets.empty())
             found_.problems.push_back(fmt::format("{}: it names no target", uri.portal()));
         for (const IscsiInquirer::Target &target : targets)
-            for (const std::string &portal : target.portals)
-                if (seen_.emplace(portal, target.name).second)
-                    look(uri, portal, target.name);
+            look_at(uri, target);
     }
 
 private:
@@ -82,7 +80,25 @@ private:
         return result;
     }
 
-    void look(const IscsiUri &uri, const std::string &portal, const std::string &target) {
+    void look_at(const IscsiUri &uri, const IscsiInquirer::Target &target) {
+        bool reached = false;
+        for (const std::string &portal : target.portals)
+            reached = reaches(uri, portal, target.name) || reached;
+        // Its addresses are not ours where something translates them: then the one that was given leads
+        // there.
+        if (!reached)
+            (void)reaches(uri, uri.portal(), target.name);
+    }
+
+    bool reaches(const IscsiUri &uri, const std::string &portal, const std::string &target) {
+        const auto [place, is_new] = reached_.try_emplace({portal, target}, false);
+        if (is_new)
+            place->second = look(uri, portal, target);
+        return place->second;
+    }
+
+    /// Whether there is a way to the target.
+    bool look(const IscsiUri &uri, const std::string &portal, const std::string &target) {
         try {
             IscsiInquirer inquirer(portal, login(uri, target), limit());
             for (const int lun : units_in(inquirer.ask(0, scsi::report_luns(list_length)))) {
@@ -94,8 +110,10 @@ private:
                 unit.target_user = uri.target_user;
                 describe(inquirer, unit);
             }
+            return true;
         } catch (const base::Error &error) {
             found_.problems.push_back(fmt::format("{} {}: {}", portal, target, error.what()));
+            return false;
         }
     }
 
@@ -142,7 +160,7 @@ private:
     const std::string initiator_;
     const Clock::time_point deadline_;
     std::random_device random_;
-    std::set<std::pair<std::string, std::string>> seen_; ///< portals and targets
+    std::map<std::pair<std::string, std::string>, bool> reached_; ///< portals and targets: looked at
 };
 
 } // namespace
