@@ -161,12 +161,17 @@ start_vm() {
     vm=$!
 }
 
-# guest_lines: what the script says, until the VM has ended. Sets `status`, and
-# `ended` to qemu's.
+# guest_lines [SECONDS]: what the script says, until the VM has ended. Sets `status`, and
+# `ended` to qemu's. A VM that is not up after so long is ended, and `status` is "hung".
 guest_lines() {
-    local line part='' begun='' more=1
+    local line part='' begun='' more=1 begin=$SECONDS patience=${1:-}
     status=
     while [ -n "$more" ]; do
+        if [ -n "$patience" ] && [ $((SECONDS - begin)) -ge "$patience" ]; then
+            kill "$vm"
+            status=hung
+            patience=
+        fi
         # One more look after its end, for what is still in the pipe.
         kill -0 "$vm" 2>/dev/null || more=
         while IFS= read -r -t 0.5 -u 3 part; do
@@ -175,6 +180,7 @@ guest_lines() {
             case $line in
             # Not before: the guest's terminal would echo it, and drop the rest.
             vm-ready)
+                patience=
                 cat <&0 >"$work/serial.in" &
                 input=$!
                 ;;
@@ -226,8 +232,12 @@ accelerator=tcg
 ! usable_kvm || accelerator=kvm
 
 { cat "$base"; job_image "$script" "$@"; } >"$work/initrd"
-start_vm "$accelerator" "$timeout" "$work/initrd"
-guest_lines
+# On a loaded host an emulated machine now and then does not begin to boot.
+for patience in 60 60 ''; do
+    start_vm "$accelerator" "$timeout" "$work/initrd"
+    guest_lines "$patience"
+    [ "$status" = hung ] || break
+done
 
 [ -z "$status" ] || exit "$status"
 if [ "$ended" = 124 ] || [ "$ended" = 137 ]; then
