@@ -96,6 +96,8 @@ std::optional<Status> IscsiJob::without(IscsiSession &session, ScsiUnit &unit) n
     }
     if (unmaps_)
         unit.same_unmaps = false;
+    else if (!unit.short_same)
+        unit.short_same = true;
     else
         unit.write_same = false;
     if (request_.fast_zero && done_ == 0 && !unit.write_same)
@@ -111,7 +113,7 @@ std::optional<Status> IscsiJob::next(IscsiSession &session, const ScsiUnit &unit
         flushed_ = true;
         sent_ = Operation::flush;
         piece_ = 0;
-        command = scsi::synchronize_cache16();
+        command = scsi::synchronize_cache();
     } else {
         return Status::success();
     }
@@ -133,7 +135,7 @@ ScsiCommand IscsiJob::next_piece(const ScsiUnit &unit) noexcept {
     switch (request_.operation) {
     case Operation::read: {
         const ScsiRange range = at_most(unit.most_moved);
-        return scsi::read16(range, request_.data + done_, static_cast<std::uint32_t>(piece_));
+        return scsi::read(range, request_.data + done_, static_cast<std::uint32_t>(piece_));
     }
     case Operation::block_status:
         piece_ = request_.length;
@@ -147,7 +149,7 @@ ScsiCommand IscsiJob::next_piece(const ScsiUnit &unit) noexcept {
         if (unit.write_same) {
             unmaps_ = unit.same_unmaps && !request_.no_hole;
             const ScsiRange range = at_most(unit.most_same);
-            return scsi::write_same16(range, unmaps_, zeroes.data(), block);
+            return scsi::write_same(range, unit.short_same, unmaps_, zeroes.data(), block);
         }
         break;
     default:
@@ -157,8 +159,8 @@ ScsiCommand IscsiJob::next_piece(const ScsiUnit &unit) noexcept {
     const bool is_zeroes = request_.operation == Operation::write_zeroes;
     const auto prepared = static_cast<std::uint32_t>(zeroes.size()) / block;
     const ScsiRange range = at_most(is_zeroes ? std::min(unit.most_moved, prepared) : unit.most_moved);
-    return scsi::write16(range, request_.fua && unit.fua, is_zeroes ? zeroes.data() : request_.data + done_,
-                         static_cast<std::uint32_t>(piece_));
+    return scsi::write(range, request_.fua && unit.fua, is_zeroes ? zeroes.data() : request_.data + done_,
+                       static_cast<std::uint32_t>(piece_));
 }
 
 } // namespace backend

@@ -13,6 +13,8 @@ constexpr unsigned most_attempts = 10; // a new session finds several unit atten
 constexpr std::uint8_t caching_page = 0x08;
 constexpr std::uint8_t short_length = 252; // for commands whose length has one byte
 constexpr std::uint32_t capacity_length = 32;
+constexpr std::uint32_t short_capacity_length = 8;
+constexpr std::uint8_t illegal_request = 5;
 } // namespace
 
 void IscsiUnitReader::begin(IscsiSession &session) noexcept {
@@ -54,6 +56,9 @@ void IscsiUnitReader::ask(IscsiSession &session) noexcept {
     case Step::capacity:
         session.issue(*this, scsi::read_capacity16(data, capacity_length));
         break;
+    case Step::short_capacity:
+        session.issue(*this, scsi::read_capacity10(data, short_capacity_length));
+        break;
     case Step::caching:
         session.issue(*this, scsi::mode_sense6(caching_page, data, short_length));
         break;
@@ -67,9 +72,14 @@ IscsiUnitReader::Progress IscsiUnitReader::answered(IscsiSession &session,
                                                     const IscsiSession::Answer &answer) noexcept {
     const block::ScsiResult &result = answer.result;
     const block::Status status = block::classify_scsi(result, block::Operation::read).status;
-    const bool is_needed = step_ == Step::inquiry || step_ == Step::capacity;
+    const bool is_needed = step_ == Step::inquiry || step_ == Step::capacity || step_ == Step::short_capacity;
     if (status.outcome == block::Outcome::retry && status.retry_delay_ms == 0 &&
         ++attempts_ < most_attempts) {
+        ask(session);
+        return Progress::asking;
+    }
+    if (step_ == Step::capacity && result.has_sense && result.key == illegal_request) {
+        step_ = Step::short_capacity;
         ask(session);
         return Progress::asking;
     }
@@ -93,7 +103,7 @@ void IscsiUnitReader::next() noexcept {
     attempts_ = 0;
     do
         step_ = static_cast<Step>(static_cast<unsigned>(step_) + 1);
-    while (page_of(step_) != 0 && !has_page(page_of(step_)));
+    while (step_ == Step::short_capacity || (page_of(step_) != 0 && !has_page(page_of(step_))));
 }
 
 void IscsiUnitReader::take(ScsiUnit::Bytes data) noexcept {
@@ -103,6 +113,9 @@ void IscsiUnitReader::take(ScsiUnit::Bytes data) noexcept {
         break;
     case Step::capacity:
         why_ = unit_.take_capacity(data);
+        break;
+    case Step::short_capacity:
+        why_ = unit_.take_short_capacity(data);
         break;
     case Step::pages:
         if (data.size() > 4) {

@@ -29,6 +29,7 @@ private:
     enum class Step : std::uint8_t {
         inquiry,
         capacity,
+        short_capacity, ///< where the unit does not know the other
         pages,
         identification,
         serial,

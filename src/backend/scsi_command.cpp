@@ -24,12 +24,32 @@ ScsiCommand make(std::byte operation, std::uint8_t size, ScsiCommand::Data direc
     return command;
 }
 
-/// The form of all 16-byte commands on a range.
-ScsiCommand on_range(std::byte operation, std::byte flags, ScsiRange range, ScsiCommand::Data direction,
-                     std::byte *data, std::uint32_t length) noexcept {
-    ScsiCommand command = make(operation, 16, direction, data, length);
+/// The codes of a command on a range in its two forms.
+struct OnRange {
+    std::byte short_form; ///< 10 bytes: every unit knows it
+    std::byte long_form;  ///< 16 bytes
+};
+constexpr OnRange read_command{0x28_b, 0x88_b};
+constexpr OnRange write_command{0x2a_b, 0x8a_b};
+constexpr OnRange write_same_command{0x41_b, 0x93_b};
+constexpr OnRange synchronize_command{0x35_b, 0x91_b};
+
+bool fits_short_form(ScsiRange range) noexcept {
+    constexpr std::uint64_t end = std::uint64_t{1} << 32;
+    return range.count <= 0xffff && range.first < end && range.first + range.count <= end;
+}
+
+ScsiCommand on_range(OnRange form, bool is_short, std::byte flags, ScsiRange range,
+                     ScsiCommand::Data direction, std::byte *data, std::uint32_t length) noexcept {
+    ScsiCommand command =
+        make(is_short ? form.short_form : form.long_form, is_short ? 10 : 16, direction, data, length);
     command.block[1] = flags;
-    wire::store(wire::store(&command.block[2], range.first), range.count);
+    if (is_short) {
+        wire::store(&command.block[2], static_cast<std::uint32_t>(range.first));
+        wire::store(&command.block[7], static_cast<std::uint16_t>(range.count));
+    } else {
+        wire::store(wire::store(&command.block[2], range.first), range.count);
+    }
     return command;
 }
 
@@ -72,6 +92,10 @@ ScsiCommand read_capacity16(std::byte *data, std::uint32_t length) noexcept {
     return command;
 }
 
+ScsiCommand read_capacity10(std::byte *data, std::uint32_t length) noexcept {
+    return make(0x25_b, 10, ScsiCommand::Data::in, data, length);
+}
+
 ScsiCommand mode_sense6(std::uint8_t page, std::byte *data, std::uint8_t length) noexcept {
     ScsiCommand command = make(0x1a_b, 6, ScsiCommand::Data::in, data, length);
     command.block[1] = 0x08_b; // no block descriptors
@@ -80,20 +104,23 @@ ScsiCommand mode_sense6(std::uint8_t page, std::byte *data, std::uint8_t length)
     return command;
 }
 
-ScsiCommand read16(ScsiRange range, std::byte *data, std::uint32_t length) noexcept {
-    return on_range(0x88_b, 0_b, range, ScsiCommand::Data::in, data, length);
+ScsiCommand read(ScsiRange range, std::byte *data, std::uint32_t length) noexcept {
+    return on_range(read_command, fits_short_form(range), 0_b, range, ScsiCommand::Data::in, data, length);
 }
 
-ScsiCommand write16(ScsiRange range, bool fua, std::byte *data, std::uint32_t length) noexcept {
-    return on_range(0x8a_b, fua ? fua_bit : 0_b, range, ScsiCommand::Data::out, data, length);
+ScsiCommand write(ScsiRange range, bool fua, std::byte *data, std::uint32_t length) noexcept {
+    return on_range(write_command, fits_short_form(range), fua ? fua_bit : 0_b, range, ScsiCommand::Data::out,
+                    data, length);
 }
 
-ScsiCommand write_same16(ScsiRange range, bool unmap, std::byte *data, std::uint32_t length) noexcept {
-    return on_range(0x93_b, unmap ? unmap_bit : 0_b, range, ScsiCommand::Data::out, data, length);
+ScsiCommand write_same(ScsiRange range, bool is_short, bool unmap, std::byte *data,
+                       std::uint32_t length) noexcept {
+    return on_range(write_same_command, is_short && fits_short_form(range), unmap ? unmap_bit : 0_b, range,
+                    ScsiCommand::Data::out, data, length);
 }
 
-ScsiCommand synchronize_cache16() noexcept {
-    return on_range(0x91_b, 0_b, {0, 0}, ScsiCommand::Data::none, nullptr, 0);
+ScsiCommand synchronize_cache() noexcept {
+    return on_range(synchronize_command, true, 0_b, {0, 0}, ScsiCommand::Data::none, nullptr, 0);
 }
 
 ScsiCommand unmap(ScsiRange range, std::byte *parameters) noexcept {

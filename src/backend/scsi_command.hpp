@@ -34,13 +34,17 @@ ScsiCommand report_target_port_groups(std::uint32_t length) noexcept;
 /// The first block's and what follows, as much as the length has room for.
 ScsiCommand get_lba_status(std::uint64_t first, std::byte *data, std::uint32_t length) noexcept;
 ScsiCommand read_capacity16(std::byte *data, std::uint32_t length) noexcept;
+ScsiCommand read_capacity10(std::byte *data, std::uint32_t length) noexcept;
 ScsiCommand mode_sense6(std::uint8_t page, std::byte *data, std::uint8_t length) noexcept;
-ScsiCommand read16(ScsiRange range, std::byte *data, std::uint32_t length) noexcept;
-ScsiCommand write16(ScsiRange range, bool fua, std::byte *data, std::uint32_t length) noexcept;
-/// `data`: one block.
-ScsiCommand write_same16(ScsiRange range, bool unmap, std::byte *data, std::uint32_t length) noexcept;
+// In the form of 10 bytes where the range fits, of 16 beyond 2^32 blocks.
+ScsiCommand read(ScsiRange range, std::byte *data, std::uint32_t length) noexcept;
+ScsiCommand write(ScsiRange range, bool fua, std::byte *data, std::uint32_t length) noexcept;
+/// `data`: one block. `is_short`: for a unit that does not know the form of 16 bytes, which others prefer for
+/// this.
+ScsiCommand write_same(ScsiRange range, bool is_short, bool unmap, std::byte *data,
+                       std::uint32_t length) noexcept;
 /// The whole unit.
-ScsiCommand synchronize_cache16() noexcept;
+ScsiCommand synchronize_cache() noexcept;
 
 constexpr std::size_t unmap_length = 24;
 /// `parameters`: unmap_length bytes, filled in here.

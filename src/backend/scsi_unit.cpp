@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <fmt/format.h>
+#include <limits>
 
 namespace backend {
 
@@ -89,15 +90,26 @@ std::string ScsiUnit::take_inquiry(Bytes data) {
 }
 
 std::string ScsiUnit::take_capacity(Bytes data) {
-    const auto last = number_at<std::uint64_t>(data, 0);
-    const auto block = number_at<std::uint32_t>(data, 8);
+    return take_capacity(number_at<std::uint64_t>(data, 0), number_at<std::uint32_t>(data, 8),
+                         byte_at(data, 13) & 0xfU);
+}
+
+std::string ScsiUnit::take_short_capacity(Bytes data) {
+    const auto last = number_at<std::uint32_t>(data, 0);
+    if (last == std::numeric_limits<std::uint32_t>::max())
+        return "the unit is larger than it can tell";
+    return take_capacity(last, number_at<std::uint32_t>(data, 4), 0);
+}
+
+/// `exponent`: of the number of blocks that the medium writes at once.
+std::string ScsiUnit::take_capacity(std::uint64_t last, std::uint32_t block, unsigned exponent) {
     if (block < 512 || block > largest_block || !std::has_single_bit(block))
         return fmt::format("blocks of {} bytes are of no use here", block);
     if (last >= (std::uint64_t{1} << 62) / block)
         return fmt::format("{} blocks are too many", last);
     geometry.size = (last + 1) * block;
     geometry.minimum_block = block;
-    const std::uint64_t physical = std::uint64_t{block} << (byte_at(data, 13) & 0xfU);
+    const std::uint64_t physical = std::uint64_t{block} << exponent;
     geometry.preferred_block =
         static_cast<std::uint32_t>(std::clamp<std::uint64_t>(physical, std::max(block, 4096U), 1 << 30));
     most_moved = longest_move / block;

@@ -24,6 +24,8 @@ public:
     [[nodiscard]] std::string take_inquiry(Bytes data);
     /// READ CAPACITY(16). Empty, or why the unit is of no use.
     [[nodiscard]] std::string take_capacity(Bytes data);
+    /// READ CAPACITY(10), of a unit that does not know the other. The same.
+    [[nodiscard]] std::string take_short_capacity(Bytes data);
     void take_identification(Bytes page) noexcept;  ///< vital page 83h
     void take_serial(Bytes page) noexcept;          ///< vital page 80h
     void take_limits(Bytes page) noexcept;          ///< vital page B0h
@@ -38,7 +40,8 @@ public:
     bool volatile_cache = true;
     bool fua = false;
     bool unmap = false;
-    bool write_same = true; ///< nothing says so before it is tried
+    bool write_same = true;  ///< nothing says so before it is tried
+    bool short_same = false; ///< of WRITE SAME it knows the form of 10 bytes at most
     bool same_unmaps = false;
     bool reads_zeroes = false; ///< what is not mapped
     bool tells_status = false; ///< it may have unmapped blocks, and has not refused GET LBA STATUS yet
@@ -46,6 +49,9 @@ public:
     std::uint32_t most_moved = 0;
     std::uint32_t most_unmapped = 0;
     std::uint32_t most_same = 0;
+
+private:
+    std::string take_capacity(std::uint64_t last, std::uint32_t block, unsigned exponent);
 };
 
 } // namespace backend

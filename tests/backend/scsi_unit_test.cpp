@@ -148,11 +148,31 @@ TEST_CASE("what the unit can do is read from its pages") {
     CHECK_FALSE(unit.geometry.rotational);
 }
 
+TEST_CASE("a unit that knows only the short form of its capacity is used as far as that can tell") {
+    ScsiUnit unit;
+    CHECK(unit.take_short_capacity(bytes({0, 0, 0, 7, 0, 0, 2, 0})).empty());
+    CHECK(unit.geometry.size == 4096);
+    CHECK(unit.geometry.minimum_block == 512);
+    CHECK(unit.take_short_capacity(bytes({0xff, 0xff, 0xff, 0xff, 0, 0, 2, 0})) ==
+          "the unit is larger than it can tell");
+}
+
 TEST_CASE("commands name their range in blocks") {
-    const auto write = backend::scsi::write16({0x0102030405060708, 0x10}, true, nullptr, 8192);
-    const auto expected = bytes({0x8a, 0x08, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0x10, 0, 0});
-    CHECK(std::vector<std::byte>(write.block.begin(), write.block.end()) == expected);
-    CHECK(write.block_size == 16);
+    const auto block_of = [](const backend::ScsiCommand &command) {
+        return std::vector<std::byte>(command.block.begin(), command.block.begin() + command.block_size);
+    };
+    CHECK(block_of(backend::scsi::write({0x0102030405060708, 0x10}, true, nullptr, 8192)) ==
+          bytes({0x8a, 0x08, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0x10, 0, 0}));
+    CHECK(block_of(backend::scsi::write({0x01020304, 0x10}, true, nullptr, 8192)) ==
+          bytes({0x2a, 0x08, 1, 2, 3, 4, 0, 0, 0x10, 0}));
+    CHECK(block_of(backend::scsi::read({0xffffffff, 1}, nullptr, 512)) ==
+          bytes({0x28, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 1, 0}));
+    CHECK(block_of(backend::scsi::read({0xffffffff, 2}, nullptr, 1024))[0] == std::byte{0x88});
+    CHECK(block_of(backend::scsi::read({0, 0x10000}, nullptr, 0))[0] == std::byte{0x88});
+    CHECK(block_of(backend::scsi::write_same({1, 2}, false, true, nullptr, 512))[0] == std::byte{0x93});
+    CHECK(block_of(backend::scsi::write_same({1, 2}, true, true, nullptr, 512)) ==
+          bytes({0x41, 0x08, 0, 0, 0, 1, 0, 0, 2, 0}));
+    CHECK(block_of(backend::scsi::synchronize_cache()) == bytes({0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
     std::vector<std::byte> list(backend::scsi::unmap_length, std::byte{0xff});
     const auto unmap = backend::scsi::unmap({0x0102, 0x0304}, list.data());
     CHECK(list == bytes({0, 22, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 3, 4, 0, 0, 0, 0}));

@@ -91,6 +91,18 @@ def test_data_is_written_read_flushed_and_trimmed(rig):
         assert disk.read(8 * MIB) == bytes(8 * MIB)
 
 
+def test_what_lies_beyond_2_to_the_32_blocks_is_reached(rig):
+    target = Target(rig, size=3 << 40)
+    serve(rig, {"a": target.uri()}, "0 0 1 1 round-robin 0 1 1 a 1")
+    rig.wait_for_path("m", "a", "A")
+    edge = 512 << 32
+    qemu_io(rig, f"write -P 0x55 {edge - 65536} 128k", "write -P 0x66 2900G 4k", f"write -z {edge} 512", "flush",
+            f"read -P 0x55 {edge - 65536} 64k", f"read -P 0 {edge} 512", "read -P 0x66 2900G 4k", "read -P 0 0 4k")
+    with open(target.disk, "rb") as disk:
+        disk.seek(edge - 65536)
+        assert disk.read(65536 + 1024) == b"\x55" * 65536 + bytes(512) + b"\x55" * 512
+
+
 def test_a_target_that_is_killed_and_started_again_costs_no_write(rig):
     target = Target(rig)
     serve_two(rig, target)
