@@ -22,6 +22,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds first_delay{50};
 constexpr std::chrono::seconds proof_of_life{3};
 constexpr std::uint8_t unit_attention = 6;
+constexpr std::chrono::seconds suspicion_interval{30}; // it may be its way
 
 } // namespace
 
@@ -244,6 +245,18 @@ void IscsiBackend::look_for_change(const block::ScsiResult &result,
         end_when_idle("the target's units have changed");
     else if (!changed_.empty())
         end_when_idle(changed_);
+    else if (refuses_oddly(result) && worker_.now() >= next_suspicion_) {
+        next_suspicion_ = worker_.now() + suspicion_interval;
+        end_when_idle("the unit refuses what it should take");
+    }
+}
+
+/// What the unit that was reached would not say to a request: that an address is beyond its end, that it is
+/// write-protected. Some targets put another unit in the place of one that was taken away, and tell nobody.
+bool IscsiBackend::refuses_oddly(const block::ScsiResult &result) const noexcept {
+    const bool is_beyond_end = result.key == 5 && result.asc == 0x21;
+    const bool is_protected = result.key == 7 && result.asc == 0x27 && result.ascq != 0x07; // thin and full
+    return result.has_sense && (is_beyond_end || (is_protected && !unit_.geometry.read_only));
 }
 
 void IscsiBackend::finish(IscsiJob &job, Status status) noexcept {

@@ -64,6 +64,7 @@ private:
     void go_down() noexcept;
     void fail_everything(int connection) noexcept;
     void end_when_idle(std::string_view why) noexcept;
+    [[nodiscard]] bool refuses_oddly(const block::ScsiResult &result) const noexcept;
     void silent() noexcept;
     void overdue() noexcept;
     void report_closed() noexcept;
@@ -89,6 +90,7 @@ private:
     bool served_ = false;      ///< the present session answered a request
     std::string_view changed_; ///< why the session ends as soon as nothing is under way; empty: it goes on
     base::TimePoint up_since_{};
+    base::TimePoint next_suspicion_{};
     std::chrono::milliseconds delay_;
     std::uint64_t generation_ = 0;
     ScsiUnit unit_;

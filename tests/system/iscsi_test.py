@@ -7,12 +7,13 @@ import os
 
 from harness import NBDMPATHD, main, require, wait_for
 from iscsi_target import TARGET, Target, wwid
-from raw_nbd import Client
+from raw_nbd import READ, WRITE, Client
 from writer import BLOCK, Writer
 
 require("tgtd", "tgtadm", "qemu-io", "qemu-img", "nbdinfo")
 
 MIB = 1 << 20
+EPERM, EINVAL = 1, 22
 
 
 def serve(rig, paths, table, keys="", more="", options=()):
@@ -253,6 +254,30 @@ def test_a_unit_that_shrinks_is_not_used(rig):
     assert rig.path_state("m", "a") == "F"
     replace_unit(rig, target)
     rig.wait_for_path("m", "a", "A", 30)
+
+
+def test_a_unit_that_changes_without_a_word_is_found_out_by_what_it_refuses(rig):
+    target = Target(rig)
+    serve_one(rig, target.uri(), ", idle_check: 0")
+    rig.wait_for_path("m", "a", "A")
+    target.remove_unit()
+    target.add_unit(rig.disk("small.disk", 32 * MIB))
+    with Client(rig.path("nbd.sock"), "m") as client:
+        cookie = client.request(READ, 48 * MIB, BLOCK)
+        assert client.reply() == (cookie, EINVAL)
+    wait_for(lambda: "path a is not this disk and will not be used: its size is 33554432 bytes" in log_of(rig),
+             what="the refusal")
+
+
+def test_a_unit_that_is_write_protected_later_is_not_used(rig):
+    target = Target(rig)
+    serve_one(rig, target.uri(), ", idle_check: 0")
+    rig.wait_for_path("m", "a", "A")
+    target.update("readonly=1")
+    with Client(rig.path("nbd.sock"), "m") as client:
+        cookie = client.request(WRITE, 0, BLOCK, bytes(BLOCK))
+        assert client.reply() == (cookie, EPERM)
+    wait_for(lambda: "path a is not this disk and will not be used: it is read-only" in log_of(rig), what="the refusal")
 
 
 SECRETS = ("secret123456", "othersecret12", "wrongsecret1")
