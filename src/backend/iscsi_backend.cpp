@@ -110,7 +110,7 @@ void IscsiBackend::report_down(std::string_view why) noexcept {
 
 void IscsiBackend::logged_in() noexcept {
     if (dialer_.reinstates().value_or(false))
-        fences_.cut_off();
+        fences_.reinstated(dialer_.portal());
     reader_.begin(session_);
 }
 
@@ -293,7 +293,7 @@ void IscsiBackend::fail_everything(int connection) noexcept {
     accepted_count_ = 0;
     on_wire_ = 0;
     if (!sent.empty())
-        fences_.begin(std::exchange(connection, -1), sent);
+        fences_.begin(std::exchange(connection, -1), dialer_.portal(), sent);
     run_fence_command();
     if (connection >= 0)
         ::close(connection);

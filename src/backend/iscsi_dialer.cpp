@@ -58,14 +58,14 @@ void IscsiDialer::try_portal() noexcept {
     const std::vector<std::string> &portals = resolver_.portals();
     // Evenly, so that a silent address does not keep the others from their try.
     attempt_.start_in(timeout_ / static_cast<base::Duration::rep>(portals.size()));
-    ++next_portal_;
+    portal_ = portals[next_portal_++];
     if (!reinstates_)
-        former_.start(portals[next_portal_ - 1], login_);
+        former_.start(portal_, login_);
     else
         log_in();
 }
 
-void IscsiDialer::log_in() noexcept { session_.start(resolver_.portals()[next_portal_ - 1], login_); }
+void IscsiDialer::log_in() noexcept { session_.start(portal_, login_); }
 
 void IscsiDialer::reached() noexcept {
     attempt_.cancel();

@@ -36,6 +36,8 @@ public:
     void reached() noexcept;
     void cancel() noexcept;
 
+    /// Of the session, or of the attempt for one.
+    [[nodiscard]] const std::string &portal() const noexcept { return portal_; }
     /// Nothing: not known yet.
     [[nodiscard]] const std::optional<bool> &reinstates() const noexcept { return reinstates_; }
 
@@ -57,6 +59,7 @@ private:
     IscsiFormer former_;
     IscsiResolver resolver_;
     base::Timer attempt_;
+    std::string portal_;
     std::size_t next_portal_ = 0;
     std::size_t refusals_ = 0; ///< portals at which nobody listens
     std::optional<bool> reinstates_;

@@ -30,8 +30,9 @@ IscsiFences::IscsiFences(io::Worker &worker, std::string path, Rules rules, Owne
 
 IscsiFences::~IscsiFences() { assert(waiting_ == 0 && "said farewell, and waited"); }
 
-void IscsiFences::begin(int socket, base::List<block::Request> &sent) {
+void IscsiFences::begin(int socket, std::string portal, base::List<block::Request> &sent) {
     Fence &fence = fences_.emplace_back(*this);
+    fence.portal = std::move(portal);
     fence.waiting.take_all(sent);
     fence.waiting.for_each([this](const block::Request &) { ++waiting_; });
     fence.until = worker_.now() + (farewell_ ? farewell_patience : rules_.timeout);
@@ -83,8 +84,8 @@ void IscsiFences::end_closed() noexcept {
 
 void IscsiFences::nobody_listens() noexcept { end_closed(); }
 
-void IscsiFences::cut_off() noexcept {
-    end_if([](const Fence &) { return true; });
+void IscsiFences::reinstated(const std::string &portal) noexcept {
+    end_if([&portal](const Fence &fence) { return fence.portal == portal; });
 }
 
 bool IscsiFences::wants_reset() const noexcept {

@@ -14,7 +14,7 @@ namespace backend {
 /// What becomes of changes that were sent in a session that was lost, and not answered (design D3): they wait
 /// until the target can surely not carry them out any more. That is so when
 /// - the target was seen to end the former session when its initiator logs in again (RFC 7143, 6.3.5), and
-///   has taken such a login; or
+///   has taken such a login at the same portal (another one may be of another portal group); or
 /// - it has ended the old connection, so that nothing more of it is read, and either the unit was reset
 ///   afterwards, so that nothing is under way, or nobody listens at the portal any more; or
 /// - somebody who can tell says so.
@@ -44,13 +44,13 @@ public:
     IscsiFences(io::Worker &worker, std::string path, Rules rules, Owner &owner) noexcept;
     ~IscsiFences();
 
-    /// A session is lost whose target may have `sent`, which is emptied. `socket` is its connection, still
-    /// open and this object's from now on; -1: there is none.
-    void begin(int socket, base::List<block::Request> &sent);
+    /// A session with this portal is lost, whose target may have `sent`, which is emptied. `socket` is its
+    /// connection, still open and this object's from now on; -1: there is none.
+    void begin(int socket, std::string portal, base::List<block::Request> &sent);
     /// Nobody listens at the target's portal.
     void nobody_listens() noexcept;
-    /// The former sessions, or who had them, are surely gone.
-    void cut_off() noexcept;
+    /// The former sessions with this portal are gone.
+    void reinstated(const std::string &portal) noexcept;
     /// A unit reset would help; it counts for what it was begun for.
     [[nodiscard]] bool wants_reset() const noexcept;
     void reset_begun() noexcept;
@@ -74,6 +74,7 @@ private:
 
         IscsiFences &owner;
         io::FdWatch connection;
+        std::string portal;
         base::List<block::Request> waiting;
         base::TimePoint until{};
         bool closed = false;    ///< by the target
