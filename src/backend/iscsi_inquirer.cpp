@@ -99,10 +99,13 @@ std::vector<std::byte> IscsiInquirer::ask(int lun, const ScsiCommand &command) {
     }
 }
 
-void IscsiInquirer::on_end(iscsi_context *, int status, void *, void *self) noexcept {
+void IscsiInquirer::on_end(iscsi_context *context, int status, void *, void *self) noexcept {
     auto &inquirer = *static_cast<IscsiInquirer *>(self);
     inquirer.ended_ = true;
     inquirer.status_ = status;
+    // Here: afterwards libiscsi may complain that it cannot connect again.
+    const char *text = status == SCSI_STATUS_GOOD ? nullptr : iscsi_get_error(context);
+    inquirer.why_ = text == nullptr ? "" : text;
 }
 
 void IscsiInquirer::on_targets(iscsi_context *context, int status, void *list, void *self) noexcept {
@@ -135,7 +138,8 @@ void IscsiInquirer::wait() {
                       .revents = 0};
         const int ready =
             ::poll(&socket, 1, static_cast<int>(std::min<milliseconds::rep>(left.count(), 1000)));
-        if (ready > 0 && iscsi_service(context_, socket.revents) != 0)
+        // Told of an error libiscsi forgets which it was; trying to read or write it finds out.
+        if (ready > 0 && iscsi_service(context_, socket.events) != 0)
             fail();
     }
     ended_ = false;
@@ -148,7 +152,9 @@ void IscsiInquirer::fail() {
         throw base::Error(EIO, "the target sends us to another portal, {}",
                           iscsi_get_target_address(context_));
     const char *text = iscsi_get_error(context_);
-    std::string why = text == nullptr || *text == '\0' ? "the target closed the connection" : text;
+    std::string why = !why_.empty()                      ? why_
+                      : text == nullptr || *text == '\0' ? "the target closed the connection"
+                                                         : text;
     why.resize(std::min(why.size(), longest_reason));
     throw base::Error(EIO, "{}", why);
 }

@@ -43,6 +43,7 @@ private:
     const Clock::time_point deadline_;
     bool ended_ = false; ///< what was begun, with this status
     int status_ = 0;
+    std::string why_; ///< it is no good one
     std::vector<Target> targets_;
     std::vector<scsi_task *> tasks_; ///< libiscsi may look at them as long as it has the context
 };

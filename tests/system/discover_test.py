@@ -144,6 +144,12 @@ def test_who_leaves_or_ends_meanwhile_is_not_waited_for(rig):
     target.go_on()
 
 
+def test_a_portal_where_nobody_listens_is_said_to_be_one(rig):
+    serve(rig)
+    done = rig.run(NBDMPATHCTL, "-s", rig.path("admin.sock"), "discover", f"iscsi://127.0.0.1:{free_port()}", check=False)
+    assert done.returncode == 1 and "Connection refused" in done.stderr, done.stderr
+
+
 def test_a_wrong_uri_is_refused_without_its_secret(rig):
     serve(rig)
     for uri, why in (("nbd://h/x", "not an iSCSI URI"), ("iscsi://me%hunter2@", "no host"),
