@@ -19,10 +19,11 @@ namespace block {
 template <typename T>
 class [[nodiscard]] ScsiTalk {
 public:
-    struct promise_type;
-    using Handle = std::coroutine_handle<promise_type>;
+    struct Promise;
+    using promise_type = Promise; // as the language wants it
+    using Handle = std::coroutine_handle<Promise>;
 
-    struct promise_type {
+    struct Promise {
         std::optional<T> result;
         std::exception_ptr failure;
         std::coroutine_handle<> then = std::noop_coroutine(); ///< who awaits the end
