@@ -154,6 +154,12 @@ void FaultBackend::path_down(Backend &, std::string_view why) noexcept {
     tell_down(why);
 }
 
+void FaultBackend::path_fenced(Backend &) noexcept {
+    // Of what a dropped one had given back nobody knows any more.
+    if (losses_ == 0)
+        observer_->path_fenced(*this);
+}
+
 void FaultBackend::tell_down(std::string_view why) noexcept {
     if (!std::exchange(told_down_, true))
         observer_->path_down(*this, why);

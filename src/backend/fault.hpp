@@ -82,7 +82,7 @@ private:
 
     void path_up(Backend &) noexcept override;
     void path_down(Backend &, std::string_view why) noexcept override;
-    void path_fenced(Backend &) noexcept override { observer_->path_fenced(*this); }
+    void path_fenced(Backend &) noexcept override;
 
     void judge(block::Request &request) noexcept;
     void keep(block::Request &request, const FaultRule &rule) noexcept;

@@ -151,23 +151,27 @@ block::ScsiTalk<Reservations::Lines> Reservations::change(ReserveOutOrder order)
     return {};
 }
 
+/// Who leaves takes the reservation along; the path that holds it may be down.
+block::ScsiTalk<int> Reservations::release_before_leaving(ReserveOutOrder order, health::Registrar::Key old) {
+    if (order.action == ReserveOut::register_key && order.key != old.key)
+        throw base::Error(EBADE, "the key of map {} is 0x{:x}, not 0x{:x}", map_.name(), old.key, order.key);
+    Talk<block::Reservation> question = sender_.held();
+    const block::Reservation reservation = co_await question;
+    if (reservation.held && reservation.key == old.key && !block::all_registrants_hold(reservation.type)) {
+        Talk<Lines> before =
+            release({.action = ReserveOut::release, .key = old.key, .type = reservation.type});
+        (void)co_await before;
+    }
+    co_return 0;
+}
+
 /// Every path gets the new key, or each one that has got it gets the old one back.
 block::ScsiTalk<Reservations::Lines> Reservations::register_paths(ReserveOutOrder order) {
     const Names names = sender_.usable_paths();
     const health::Registrar::Key old = keeper_.registrar().key();
     if (order.service_key == 0 && old.key != 0) {
-        if (order.action == ReserveOut::register_key && order.key != old.key)
-            throw base::Error(EBADE, "the key of map {} is 0x{:x}, not 0x{:x}", map_.name(), old.key,
-                              order.key);
-        // Who leaves takes the reservation along; the path that holds it may be down.
-        Talk<block::Reservation> question = sender_.held();
-        const block::Reservation reservation = co_await question;
-        if (reservation.held && reservation.key == old.key &&
-            !block::all_registrants_hold(reservation.type)) {
-            Talk<Lines> before =
-                release({.action = ReserveOut::release, .key = old.key, .type = reservation.type});
-            (void)co_await before;
-        }
+        Talk<int> leaving = release_before_leaving(order, old);
+        (void)co_await leaving;
     }
     // Before it is sent: who connects from now on registers with this one, too.
     keeper_.registrar().set({order.service_key, order.keep_through_power_loss});

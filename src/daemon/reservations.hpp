@@ -42,6 +42,7 @@ private:
     Talk<int> carry_out(std::shared_ptr<Job> job);
     Talk<Lines> read(command::PersistOrder order);
     Talk<Lines> change(block::ReserveOutOrder order);
+    block::ScsiTalk<int> release_before_leaving(block::ReserveOutOrder order, health::Registrar::Key old);
     Talk<Lines> register_paths(block::ReserveOutOrder order);
     Talk<int> undo_registration(Names changed, health::Registrar::Key key);
     Talk<int> take_over_from_missing_path(block::ReservationKey old_key);
