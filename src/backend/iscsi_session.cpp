@@ -25,6 +25,9 @@ constexpr int keepalive_probes = 3;
 // So many are sent one by one: the target begins with the first meanwhile.
 constexpr int few_messages = 8;
 constexpr int sense_header = 2; // its length, before the sense data itself
+constexpr std::uint32_t header_bytes = 48;
+// For more the target asks several times, and waits for it.
+constexpr std::uint32_t large_write = 16U << 10;
 
 std::string on_one_line(std::string text) {
     text.resize(std::min(text.size(), longest_reason));
@@ -41,6 +44,7 @@ bool is_given_up(int status) noexcept { return status < 0 || status > 0xff; }
 IscsiSession::IscsiSession(io::Worker &worker, Owner &owner) noexcept
     : worker_(worker)
     , owner_(owner)
+    , groups_(worker)
     , settle_(base::Delegate<>::to<&IscsiSession::settle>(*this))
     , flush_(base::Delegate<>::to<&IscsiSession::flush>(*this)) {}
 
@@ -96,6 +100,7 @@ void IscsiSession::configure(const IscsiLogin &login) noexcept {
 int IscsiSession::stop_keeping_connection() noexcept {
     settle_.withdraw();
     flush_.withdraw();
+    groups_.stop();
     if (context_ != nullptr) {
         stopping_ = true;
         if (stage_ == Stage::ready && under_way_ == 0 && !broken_ &&
@@ -222,6 +227,9 @@ void IscsiSession::issue(Command &command, const ScsiCommand &what) noexcept {
     auto block = what.block;
     command.task_ = scsi_create_task(what.block_size, reinterpret_cast<unsigned char *>(block.data()),
                                      direction, static_cast<int>(what.length));
+    command.answer_bytes_ = header_bytes + (direction == SCSI_XFER_READ ? what.length : 0);
+    command.urgent_ = direction == SCSI_XFER_WRITE && what.length > large_write;
+    groups_.sent(command.answer_bytes_, command.urgent_);
     worker_.at_end_of_turn(flush_);
     if (command.task_ == nullptr) {
         break_off();
@@ -262,6 +270,7 @@ void IscsiSession::take_answers() noexcept {
 
 void IscsiSession::readable() noexcept {
     heard_ = worker_.now();
+    groups_.heard();
     service(POLLIN);
     // The target may have asked for data, besides what is issued now.
     if (stage_ == Stage::ready)
@@ -279,6 +288,7 @@ void IscsiSession::flush() noexcept {
     if (usable() && stage_ >= Stage::logging_in && (iscsi_which_events(context_) & POLLOUT) != 0)
         send();
     settle();
+    groups_.settle();
 }
 
 /// libiscsi writes each header and each stretch of data by itself. Of many, as of a long write that goes out
@@ -313,6 +323,8 @@ void IscsiSession::settle() noexcept {
     }
     if (usable() && stage_ == Stage::logged_in) {
         stage_ = Stage::ready;
+        watch_ = io::FdWatch(worker_, watch_.release());
+        groups_.start(watch_.fd());
         owner_.logged_in();
     }
     if (usable() && reset_ != Reset::none)
@@ -350,6 +362,7 @@ void IscsiSession::deliver() noexcept {
     while (!answered_.empty()) {
         Command &command = answered_.pop_front();
         --under_way_;
+        groups_.answered(command.answer_bytes_, command.urgent_);
         owner_.answered(command, command.answer_);
     }
 }

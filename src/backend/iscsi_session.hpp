@@ -5,6 +5,7 @@
 #include "base/list.hpp"
 #include "base/scheduler.hpp"
 #include "block/scsi_status.hpp"
+#include "io/answer_groups.hpp"
 #include "io/fd_watch.hpp"
 
 #include <iscsi/iscsi.h>
@@ -55,6 +56,8 @@ public:
         IscsiSession *session_ = nullptr;
         scsi_task *task_ = nullptr;
         scsi_iovec data_{};
+        std::uint32_t answer_bytes_ = 0; ///< expected
+        bool urgent_ = false;
         Answer answer_;
     };
     /// Never called from inside start(), issue(), ping() or stop(), nor by libiscsi. May call any of them.
@@ -129,6 +132,7 @@ private:
     Owner &owner_;
     iscsi_context *context_ = nullptr;
     io::FdWatch watch_;
+    io::AnswerGroups groups_;
     int fd_ = -1; ///< libiscsi's own
     int lun_ = 0;
     base::Task settle_;
