@@ -6,24 +6,13 @@
 
 #include <chrono>
 #include <cstring>
-#include <mutex>
+#include <memory>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/un.h>
-#include <system_error>
-#include <thread>
 #include <unistd.h>
 
 namespace backend {
-
-struct NbdDialer::Lookup {
-    NbdUri uri;
-    std::mutex lock;
-    io::Worker *worker; ///< nullptr when nobody waits any more: the worker may be gone then
-    NbdDialer *dialer;  ///< read and written on the worker only
-    std::vector<Address> addresses;
-    std::string error;
-};
 
 NbdDialer::NbdDialer(io::Worker &worker, const NbdUri &uri, base::Duration idle_limit,
                      base::Delegate<int> connected, base::Delegate<std::string_view> failed)
@@ -32,16 +21,8 @@ NbdDialer::NbdDialer(io::Worker &worker, const NbdUri &uri, base::Duration idle_
     , idle_limit_(idle_limit)
     , on_connected_(connected)
     , on_failed_(failed)
+    , lookup_(worker)
     , silence_(worker, base::Delegate<>::to<&NbdDialer::address_silent>(*this)) {}
-
-NbdDialer::~NbdDialer() {
-    cancel();
-    if (lookup_ == nullptr)
-        return;
-    lookup_->dialer = nullptr;
-    const std::lock_guard hold(lookup_->lock);
-    lookup_->worker = nullptr;
-}
 
 void NbdDialer::dial(base::Duration limit) {
     dialing_ = true;
@@ -49,7 +30,7 @@ void NbdDialer::dial(base::Duration limit) {
     next_ = 0;
     addresses_.clear();
     error_.clear();
-    if (lookup_ != nullptr)
+    if (lookup_.running())
         return; // the resolver is still at it since an earlier try: its answer serves this one
     if (uri_.is_unix()) {
         Address address{};
@@ -94,38 +75,26 @@ bool NbdDialer::find_addresses(const NbdUri &uri, int flags, std::vector<Address
 }
 
 void NbdDialer::start_lookup() {
-    lookup_ = std::make_shared<Lookup>();
-    lookup_->uri = uri_;
-    lookup_->worker = &worker_;
-    lookup_->dialer = this;
+    struct Found {
+        std::vector<Address> addresses;
+        std::string error;
+    };
+    const auto found = std::make_shared<Found>();
     try {
-        std::thread([lookup = lookup_] { look_up(lookup); }).detach();
-    } catch (const std::system_error &error) {
-        lookup_ = nullptr;
-        fail(fmt::format("cannot start a thread to resolve '{}': {}", uri_.host, error.what()));
+        lookup_.start(
+            [found, uri = uri_](const auto &) { find_addresses(uri, 0, found->addresses, found->error); },
+            [this, found] { resolved(std::move(found->addresses), found->error); });
+    } catch (const base::Error &error) {
+        resolved({}, error.what());
     }
 }
 
-void NbdDialer::look_up(const std::shared_ptr<Lookup> &lookup) {
-    find_addresses(lookup->uri, 0, lookup->addresses, lookup->error);
-    // Held while posting: the worker lives as long as the dialer has not taken it out.
-    const std::lock_guard hold(lookup->lock);
-    if (lookup->worker == nullptr)
-        return;
-    lookup->worker->post_from_anywhere([lookup] {
-        if (lookup->dialer != nullptr)
-            lookup->dialer->resolved();
-    });
-}
-
-void NbdDialer::resolved() {
-    const std::shared_ptr<Lookup> lookup = std::move(lookup_);
-    lookup_ = nullptr;
+void NbdDialer::resolved(std::vector<Address> &&addresses, const std::string &error) {
     if (!dialing_)
         return;
-    addresses_ = std::move(lookup->addresses);
+    addresses_ = std::move(addresses);
     if (addresses_.empty())
-        fail(fmt::format("cannot resolve '{}': {}", uri_.host, lookup->error));
+        fail(fmt::format("cannot resolve '{}': {}", uri_.host, error));
     else
         try_next();
 }

@@ -4,8 +4,8 @@
 #include "backend/nbd_uri.hpp"
 #include "base/scheduler.hpp"
 #include "io/fd_watch.hpp"
+#include "io/side_thread.hpp"
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
@@ -24,7 +24,6 @@ public:
               base::Delegate<std::string_view> failed);
     NbdDialer(const NbdDialer &) = delete;
     NbdDialer &operator=(const NbdDialer &) = delete;
-    ~NbdDialer();
 
     /// The addresses share `limit` evenly, so that a silent one does not keep the others from their try.
     void dial(base::Duration limit);
@@ -39,12 +38,10 @@ private:
         sockaddr_storage storage;
         socklen_t length;
     };
-    struct Lookup;
 
     static bool find_addresses(const NbdUri &uri, int flags, std::vector<Address> &found, std::string &error);
-    static void look_up(const std::shared_ptr<Lookup> &lookup);
     void start_lookup();
-    void resolved();
+    void resolved(std::vector<Address> &&addresses, const std::string &error);
     void try_next();
     void writable() noexcept;
     void address_silent() noexcept;
@@ -58,8 +55,7 @@ private:
     base::Delegate<std::string_view> on_failed_;
     bool dialing_ = false;
     base::TimePoint end_{};
-    // Shared with the thread that resolves, which may outlive us: getaddrinfo() cannot be interrupted.
-    std::shared_ptr<Lookup> lookup_;
+    io::SideThread lookup_;
     std::vector<Address> addresses_;
     std::size_t next_ = 0;
     std::string error_;

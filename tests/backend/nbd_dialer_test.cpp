@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The sockets that paths to NBD servers are made of.
 #include "backend/nbd_dialer.hpp"
+#include "fakes/no_threads.hpp"
 #include "nbd_fixture.hpp"
 
 #include <arpa/inet.h>
@@ -36,9 +37,26 @@ private:
 
 struct Caller {
     void connected(int fd) noexcept { socket = fd; }
-    void failed(std::string_view) noexcept { ++failures; }
+    void failed(std::string_view text) noexcept {
+        ++failures;
+        why = text;
+    }
     int socket = -1;
     int failures = 0;
+    std::string why;
+};
+
+constexpr milliseconds limit(5000);
+
+/// A dialer to a name that is to be looked up.
+struct NameDialer {
+    explicit NameDialer(const std::string &port)
+        : dialer(loop.worker, backend::parse_nbd_uri("nbd://localhost:" + port), limit,
+                 base::Delegate<int>::to<&Caller::connected>(caller),
+                 base::Delegate<std::string_view>::to<&Caller::failed>(caller)) {}
+    Loop loop;
+    Caller caller;
+    backend::NbdDialer dialer;
 };
 
 int option(int fd, int level, int name) {
@@ -69,4 +87,40 @@ TEST_CASE("the kernel watches a TCP connection: keepalive while idle, a limit on
     CHECK(option(caller.socket, IPPROTO_TCP, TCP_USER_TIMEOUT) == 7000);
     CHECK(option(caller.socket, IPPROTO_TCP, TCP_NODELAY) == 1);
     ::close(caller.socket);
+}
+
+TEST_CASE("a name is looked up beside the loop, once for tries that follow each other") {
+    Listener listener;
+    NameDialer name(listener.port);
+    name.dialer.dial(limit);
+    CHECK(name.caller.socket == -1);
+    name.dialer.cancel();
+    name.dialer.dial(limit);
+    REQUIRE(name.loop.until([&name] { return name.caller.socket >= 0; }));
+    CHECK(name.caller.failures == 0);
+    ::close(std::exchange(name.caller.socket, -1));
+    // A lookup that is not wanted any more tells nothing, and the next try looks again.
+    name.dialer.dial(limit);
+    name.dialer.cancel();
+    name.loop.pass(milliseconds(100));
+    CHECK(name.caller.socket == -1);
+    name.dialer.dial(limit);
+    REQUIRE(name.loop.until([&name] { return name.caller.socket >= 0; }));
+    CHECK(name.caller.failures == 0);
+    ::close(name.caller.socket);
+}
+
+TEST_CASE("where no thread can be had a name is not resolved; later it is") {
+    Listener listener;
+    NameDialer name(listener.port);
+    {
+        const fakes::NoThreads none;
+        name.dialer.dial(limit);
+    }
+    CHECK(name.caller.failures == 1);
+    CHECK(name.caller.why ==
+          "cannot resolve 'localhost': cannot start a thread: Resource temporarily unavailable");
+    name.dialer.dial(limit);
+    REQUIRE(name.loop.until([&name] { return name.caller.socket >= 0; }));
+    ::close(name.caller.socket);
 }
