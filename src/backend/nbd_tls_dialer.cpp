@@ -6,13 +6,9 @@
 #include "base/error.hpp"
 #include "io/worker.hpp"
 
-#include <algorithm>
-#include <atomic>
 #include <fmt/format.h>
 #include <libnbd.h>
-#include <mutex>
-#include <system_error>
-#include <thread>
+#include <memory>
 #include <unistd.h>
 #include <utility>
 
@@ -27,10 +23,6 @@ struct NbdTlsDialer::Attempt {
     NbdUri uri;
     bool block_status = false;
     base::TimePoint end;
-    std::mutex lock;
-    io::Worker *worker = nullptr;   ///< nullptr when the dialer is gone: the worker may be, too
-    NbdTlsDialer *dialer = nullptr; ///< read and written on the worker only
-    std::atomic<bool> wanted{true};
     nbd_handle *handle = nullptr;
     std::string error;
 
@@ -45,53 +37,31 @@ NbdTlsDialer::NbdTlsDialer(io::Worker &worker, const NbdUri &uri, bool block_sta
     , block_status_(block_status)
     , idle_limit_(idle_limit)
     , on_negotiated_(negotiated)
-    , on_failed_(failed) {}
-
-NbdTlsDialer::~NbdTlsDialer() { cancel(); }
+    , on_failed_(failed)
+    , thread_(worker)
+    , refusal_(base::Delegate<>::to<&NbdTlsDialer::refused>(*this)) {}
 
 void NbdTlsDialer::dial(base::Duration limit) {
     cancel();
-    attempt_ = std::make_shared<Attempt>();
-    attempt_->uri = uri_;
-    attempt_->block_status = block_status_;
-    attempt_->end = worker_.now() + limit;
-    attempt_->worker = &worker_;
-    attempt_->dialer = this;
+    const auto attempt = std::make_shared<Attempt>();
+    attempt->uri = uri_;
+    attempt->block_status = block_status_;
+    attempt->end = worker_.now() + limit;
     try {
-        std::thread([attempt = attempt_] { run(attempt); }).detach();
-    } catch (const std::system_error &error) {
-        // From the loop, as always.
-        attempt_->error = fmt::format("cannot start a thread: {}", error.what());
-        worker_.post_from_anywhere([attempt = attempt_] {
-            if (attempt->dialer != nullptr)
-                attempt->dialer->ended(*attempt);
-        });
+        thread_.start([attempt](const std::atomic<bool> &wanted) { negotiate(*attempt, wanted); },
+                      [this, attempt] { ended(*attempt); });
+    } catch (const base::Error &error) {
+        why_ = error.what();
+        worker_.post(refusal_); // from the loop, as always
     }
 }
 
 void NbdTlsDialer::cancel() noexcept {
-    const std::shared_ptr<Attempt> attempt = std::exchange(attempt_, nullptr);
-    if (attempt == nullptr)
-        return;
-    attempt->wanted = false;
-    attempt->dialer = nullptr;
-    const std::lock_guard hold(attempt->lock);
-    attempt->worker = nullptr;
+    thread_.abandon();
+    refusal_.withdraw();
 }
 
-void NbdTlsDialer::run(const std::shared_ptr<Attempt> &attempt) {
-    negotiate(*attempt);
-    // Held while posting: the worker lives as long as the dialer has not taken it out.
-    const std::lock_guard hold(attempt->lock);
-    if (attempt->worker == nullptr)
-        return;
-    attempt->worker->post_from_anywhere([attempt] {
-        if (attempt->dialer != nullptr)
-            attempt->dialer->ended(*attempt);
-    });
-}
-
-void NbdTlsDialer::negotiate(Attempt &attempt) {
+void NbdTlsDialer::negotiate(Attempt &attempt, const std::atomic<bool> &wanted) {
     const NbdUri::Tls &tls = *attempt.uri.tls;
     // libnbd trusts anybody when it finds no authority, and says nothing.
     const std::string authority = tls.certificates + "/ca-cert.pem";
@@ -117,7 +87,7 @@ void NbdTlsDialer::negotiate(Attempt &attempt) {
                    : nbd_aio_connect_tcp(handle, attempt.uri.host.c_str(), attempt.uri.port.c_str())))
         return;
     while (nbd_aio_is_ready(handle) != 1) {
-        if (!attempt.wanted || base::Clock::now() > attempt.end) {
+        if (!wanted || base::Clock::now() > attempt.end) {
             attempt.error = "no answer";
             return;
         }
@@ -131,7 +101,6 @@ void NbdTlsDialer::negotiate(Attempt &attempt) {
 }
 
 void NbdTlsDialer::ended(Attempt &attempt) {
-    const std::shared_ptr<Attempt> kept = std::exchange(attempt_, nullptr);
     if (!attempt.error.empty()) {
         on_failed_(fmt::format("{}: {}", uri_.server(), attempt.error));
         return;
@@ -140,5 +109,7 @@ void NbdTlsDialer::ended(Attempt &attempt) {
         NbdDialer::set_tcp_options(nbd_aio_get_fd(attempt.handle), idle_limit_);
     on_negotiated_(std::exchange(attempt.handle, nullptr));
 }
+
+void NbdTlsDialer::refused() noexcept { on_failed_(fmt::format("{}: {}", uri_.server(), why_)); }
 
 } // namespace backend

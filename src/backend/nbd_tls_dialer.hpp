@@ -4,15 +4,13 @@
 #include "backend/nbd_uri.hpp"
 #include "base/delegate.hpp"
 #include "base/scheduler.hpp"
+#include "io/side_thread.hpp"
 
-#include <memory>
+#include <atomic>
 #include <string>
 #include <string_view>
 
 struct nbd_handle;
-namespace io {
-class Worker;
-}
 
 namespace backend {
 
@@ -27,7 +25,6 @@ public:
                  base::Delegate<nbd_handle *> negotiated, base::Delegate<std::string_view> failed);
     NbdTlsDialer(const NbdTlsDialer &) = delete;
     NbdTlsDialer &operator=(const NbdTlsDialer &) = delete;
-    ~NbdTlsDialer();
 
     /// The thread gives up after `limit`, as far as libnbd lets it.
     void dial(base::Duration limit);
@@ -37,9 +34,9 @@ public:
 private:
     struct Attempt;
 
-    static void run(const std::shared_ptr<Attempt> &attempt);
-    static void negotiate(Attempt &attempt);
+    static void negotiate(Attempt &attempt, const std::atomic<bool> &wanted);
     void ended(Attempt &attempt);
+    void refused() noexcept;
 
     io::Worker &worker_;
     const NbdUri uri_;
@@ -47,8 +44,9 @@ private:
     const base::Duration idle_limit_;
     base::Delegate<nbd_handle *> on_negotiated_;
     base::Delegate<std::string_view> on_failed_;
-    // Shared with the thread, which may outlive us: libnbd cannot always be interrupted.
-    std::shared_ptr<Attempt> attempt_;
+    io::SideThread thread_;
+    base::Task refusal_; ///< there is no thread
+    std::string why_;
 };
 
 } // namespace backend

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The sockets that paths to NBD servers are made of.
 #include "backend/nbd_dialer.hpp"
+#include "backend/nbd_tls_dialer.hpp"
 #include "fakes/no_threads.hpp"
 #include "nbd_fixture.hpp"
 
@@ -37,6 +38,7 @@ private:
 
 struct Caller {
     void connected(int fd) noexcept { socket = fd; }
+    void negotiated(nbd_handle *) noexcept { CHECK(false); }
     void failed(std::string_view text) noexcept {
         ++failures;
         why = text;
@@ -123,4 +125,23 @@ TEST_CASE("where no thread can be had a name is not resolved; later it is") {
     name.dialer.dial(limit);
     REQUIRE(name.loop.until([&name] { return name.caller.socket >= 0; }));
     ::close(name.caller.socket);
+}
+
+TEST_CASE("where no thread can be had a TLS dialer fails from the loop, unless it is cancelled") {
+    const fakes::NoThreads none;
+    Loop loop;
+    Caller caller;
+    const backend::NbdUri uri =
+        backend::parse_nbd_uri("nbds+unix:///?socket=/nowhere&tls-certificates=/nowhere");
+    backend::NbdTlsDialer dialer(loop.worker, uri, false, limit,
+                                 base::Delegate<nbd_handle *>::to<&Caller::negotiated>(caller),
+                                 base::Delegate<std::string_view>::to<&Caller::failed>(caller));
+    dialer.dial(limit);
+    dialer.cancel();
+    loop.pass(milliseconds(1));
+    CHECK(caller.failures == 0);
+    dialer.dial(limit);
+    CHECK(caller.failures == 0);
+    REQUIRE(loop.until([&caller] { return caller.failures == 1; }));
+    CHECK(caller.why == uri.server() + ": cannot start a thread: Resource temporarily unavailable");
 }
