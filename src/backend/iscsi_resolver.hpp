@@ -2,14 +2,10 @@
 #pragma once
 
 #include "base/delegate.hpp"
+#include "io/side_thread.hpp"
 
-#include <memory>
 #include <string>
 #include <vector>
-
-namespace io {
-class Worker;
-}
 
 namespace backend {
 
@@ -21,30 +17,29 @@ public:
     IscsiResolver(io::Worker &worker, std::string host, std::string port, base::Delegate<> done);
     IscsiResolver(const IscsiResolver &) = delete;
     IscsiResolver &operator=(const IscsiResolver &) = delete;
-    ~IscsiResolver();
 
     void resolve();
     /// `done` is not called any more for the present resolve().
     void cancel() noexcept { wanted_ = false; }
 
     /// Empty: error() says why.
-    [[nodiscard]] const std::vector<std::string> &portals() const noexcept { return portals_; }
-    [[nodiscard]] const std::string &error() const noexcept { return error_; }
+    [[nodiscard]] const std::vector<std::string> &portals() const noexcept { return found_.portals; }
+    [[nodiscard]] const std::string &error() const noexcept { return found_.error; }
 
 private:
-    struct Lookup;
-    static void look_up(const std::shared_ptr<Lookup> &lookup);
-    void resolved();
+    struct Found {
+        std::vector<std::string> portals;
+        std::string error;
+    };
+    static Found find(const std::string &host, const std::string &port, int flags);
+    void resolved(Found found);
 
-    io::Worker &worker_;
     const std::string host_;
     const std::string port_;
     const base::Delegate<> done_;
     bool wanted_ = false;
-    std::vector<std::string> portals_;
-    std::string error_;
-    // Shared with the thread, which may outlive us: getaddrinfo() cannot be interrupted.
-    std::shared_ptr<Lookup> lookup_;
+    Found found_;
+    io::SideThread lookup_;
 };
 
 } // namespace backend
