@@ -6,9 +6,7 @@
 #include "io/worker.hpp"
 
 #include <atomic>
-#include <mutex>
-#include <system_error>
-#include <thread>
+#include <memory>
 #include <utility>
 
 namespace nbdmpathd {
@@ -19,6 +17,18 @@ constexpr std::chrono::seconds patience{30};
 constexpr std::chrono::seconds time_to_end{2}; // for what was under way at the deadline
 constexpr int most_at_a_time = 4;
 std::atomic<int> looking{0};
+
+/// One of those that look, until its thread has ended.
+struct Place {
+    Place() {
+        if (looking >= most_at_a_time)
+            throw base::Error(EBUSY, "{} others are looking already", most_at_a_time);
+        ++looking;
+    }
+    Place(const Place &) = delete;
+    Place &operator=(const Place &) = delete;
+    ~Place() { --looking; }
+};
 
 command::Outcome outcome_of(const std::vector<std::string> &uris, const std::string &initiator) {
     try {
@@ -34,59 +44,29 @@ command::Outcome outcome_of(const std::vector<std::string> &uris, const std::str
 
 } // namespace
 
-struct Discovery::Shared {
-    std::vector<std::string> uris;
-    std::string initiator;
-    std::mutex lock;
-    io::Worker *control;        ///< nullptr when nobody waits any more: the worker may be gone then
-    command::Maps::Ended ended; ///< control loop only
-};
-
 Discovery::Discovery(io::Worker &control, std::vector<std::string> uris, std::string initiator,
                      command::Maps::Ended ended)
-    : shared_(std::make_shared<Shared>())
+    : ended_(std::move(ended))
+    , thread_(control)
     , patience_(control, base::Delegate<>::to<&Discovery::overdue>(*this)) {
     for (const std::string &uri : uris)
         backend::check_portal_uri(uri);
-    if (looking >= most_at_a_time)
-        throw base::Error(EBUSY, "{} others are looking already", most_at_a_time);
-    shared_->uris = std::move(uris);
-    shared_->initiator = std::move(initiator);
-    shared_->control = &control;
-    shared_->ended = std::move(ended);
-    ++looking;
-    try {
-        std::thread([shared = shared_] { look(shared); }).detach();
-    } catch (const std::system_error &error) {
-        --looking;
-        throw base::Error(EAGAIN, "a thread for it cannot be started: {}", error.code().message());
-    }
+    auto place = std::make_shared<Place>();
+    const auto outcome = std::make_shared<command::Outcome>();
+    thread_.start(
+        [place = std::move(place), outcome, uris = std::move(uris),
+         initiator = std::move(initiator)](const auto &) { *outcome = outcome_of(uris, initiator); },
+        [this, outcome] { end(*outcome); });
     patience_.start_in(patience + time_to_end);
 }
 
-Discovery::~Discovery() {
-    shared_->ended = nullptr;
-    const std::lock_guard hold(shared_->lock);
-    shared_->control = nullptr;
+void Discovery::end(const command::Outcome &outcome) {
+    thread_.abandon();
+    patience_.cancel();
+    const command::Maps::Ended ended = std::move(ended_); // it may destroy us
+    ended(outcome);
 }
 
-void Discovery::look(const std::shared_ptr<Shared> &shared) {
-    command::Outcome outcome = outcome_of(shared->uris, shared->initiator);
-    --looking;
-    // Held while posting: the worker lives as long as nobody has taken it out.
-    const std::lock_guard hold(shared->lock);
-    if (shared->control == nullptr)
-        return;
-    shared->control->post_from_anywhere([weak = std::weak_ptr(shared), outcome = std::move(outcome)] {
-        const auto waiting = weak.lock();
-        if (waiting && waiting->ended)
-            std::exchange(waiting->ended, nullptr)(outcome);
-    });
-}
-
-void Discovery::overdue() noexcept {
-    if (shared_->ended)
-        std::exchange(shared_->ended, nullptr)({ETIMEDOUT, "the portals did not answer in time", {}});
-}
+void Discovery::overdue() noexcept { end({ETIMEDOUT, "the portals did not answer in time", {}}); }
 
 } // namespace nbdmpathd

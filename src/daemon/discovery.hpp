@@ -3,14 +3,10 @@
 
 #include "base/scheduler.hpp"
 #include "command/maps.hpp"
+#include "io/side_thread.hpp"
 
-#include <memory>
 #include <string>
 #include <vector>
-
-namespace io {
-class Worker;
-}
 
 namespace nbdmpathd {
 
@@ -24,15 +20,14 @@ public:
               command::Maps::Ended ended);
     Discovery(const Discovery &) = delete;
     Discovery &operator=(const Discovery &) = delete;
-    ~Discovery() override;
+    ~Discovery() override = default;
 
 private:
-    struct Shared;
-    static void look(const std::shared_ptr<Shared> &shared);
+    void end(const command::Outcome &outcome);
     void overdue() noexcept;
 
-    // Shared with the thread, which may outlive us: looking up a name cannot be interrupted.
-    std::shared_ptr<Shared> shared_;
+    command::Maps::Ended ended_;
+    io::SideThread thread_;
     base::Timer patience_;
 };
 
