@@ -8,6 +8,7 @@
 #include "daemon/memory_pressure.hpp"
 #include "daemon/options.hpp"
 #include "daemon/plan.hpp"
+#include "io/side_thread.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +18,9 @@
 namespace {
 
 using nbdmpathd::Options;
+
+// For threads that nobody waits for any more: they look ten times a second whether anybody does.
+constexpr std::chrono::seconds time_to_end{2};
 
 config::Config read_configuration(const Options &options, const std::optional<nbdmpathd::Demo> &demo,
                                   const nbdmpathd::ActivatedSockets &sockets) {
@@ -71,9 +75,7 @@ int run(const Options &options) {
     }
 }
 
-} // namespace
-
-int main(int count, char **words) {
+int run(int count, char **words) {
     try {
         const Options options = nbdmpathd::parse_options(count, words);
         switch (options.action) {
@@ -99,4 +101,17 @@ int main(int count, char **words) {
         fmt::print(stderr, "nbdmpathd: {}\n", error.what());
         return 1;
     }
+}
+
+} // namespace
+
+int main(int count, char **words) {
+    const int status = run(count, words);
+    if (!io::SideThread::wait_for_all(time_to_end)) {
+        // exit() would take the libraries away that they use.
+        base::log::warning("ending with a thread that hangs in a lookup or a handshake");
+        std::fflush(stdout);
+        std::_Exit(status);
+    }
+    return status;
 }

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from certificates import Authority, shared_key
-from harness import free_port, main, require, wait_for
+from harness import free_port, in_time, main, require, wait_for
 from raw_nbd import Client
 
 require("nbdkit", "nbdcopy", "qemu-nbd", "certtool", "psktool")
@@ -144,6 +144,14 @@ def test_a_failover_loses_nothing(rig):
     rig.wait_for_path("m", "a", "A")
 
 
+def reader_of(pipe):
+    """The writing end of a named pipe that somebody reads; nothing while nobody does."""
+    try:
+        return open(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "wb")
+    except OSError:
+        return None
+
+
 def test_a_server_that_is_silent_in_the_handshake_is_given_up(rig):
     servers = Servers(rig)
     silent = servers.nbdkit("s")
@@ -156,6 +164,23 @@ def test_a_server_that_is_silent_in_the_handshake_is_given_up(rig):
     assert len(os.listdir(f"/proc/{rig.daemon.pid}/task")) <= threads + 1, "threads grow"
     silent.signal(18)
     rig.wait_for_path("m", "s", "A", 20)
+
+
+def test_a_thread_that_hangs_does_not_keep_the_daemon(rig):
+    servers = Servers(rig)
+    servers.nbdkit("a")
+    servers.nbdkit("b")
+    hung = rig.path("hung")
+    hung.mkdir()
+    os.mkfifo(hung / "ca-cert.pem")  # who reads it waits until somebody writes
+    serve(rig, a=servers.unix_uri("a"),
+          h=f"nbds+unix:///?socket={rig.path('b.sock')}&tls-certificates={hung}")
+    copies(rig, servers.disk)
+    with wait_for(lambda: reader_of(hung / "ca-cert.pem"), what="the thread that reads"):
+        begin = time.monotonic()
+        assert rig.daemon.end() == 0
+        assert in_time(time.monotonic() - begin, 5)
+        assert "a thread that hangs" in rig.daemon.output().splitlines()[-1], rig.daemon.output()
 
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"
