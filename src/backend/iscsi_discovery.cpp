@@ -30,10 +30,12 @@ constexpr std::uint8_t short_length = 252;
 /// Everything that one portal's URI leads to.
 class Search {
 public:
-    Search(Discovered &found, std::string initiator, Clock::time_point deadline)
+    Search(Discovered &found, std::string initiator, Clock::time_point deadline,
+           const std::atomic<bool> &wanted)
         : found_(found)
         , initiator_(std::move(initiator))
-        , deadline_(deadline) {}
+        , deadline_(deadline)
+        , wanted_(wanted) {}
 
     void look(const IscsiUri &uri) {
         std::vector<IscsiInquirer::Target> targets;
@@ -54,13 +56,13 @@ private:
 
     std::vector<IscsiInquirer::Target> targets_of(const IscsiUri &uri) {
         try {
-            return IscsiInquirer(uri.portal(), login(uri, {}), limit()).targets();
+            return IscsiInquirer(uri.portal(), login(uri, {}), limit(), wanted_).targets();
         } catch (const base::Error &error) {
             if (uri.user.empty() || error.code() == ETIMEDOUT)
                 throw;
             // Who it lets look often is another question than who it lets in.
             try {
-                return IscsiInquirer(uri.portal(), login({}, {}), limit()).targets();
+                return IscsiInquirer(uri.portal(), login({}, {}), limit(), wanted_).targets();
             } catch (const base::Error &) {
                 throw error;
             }
@@ -100,7 +102,7 @@ private:
     /// Whether there is a way to the target.
     bool look(const IscsiUri &uri, const std::string &portal, const std::string &target) {
         try {
-            IscsiInquirer inquirer(portal, login(uri, target), limit());
+            IscsiInquirer inquirer(portal, login(uri, target), limit(), wanted_);
             for (const int lun : units_in(inquirer.ask(0, scsi::report_luns(list_length)))) {
                 FoundUnit &unit = found_.units.emplace_back();
                 unit.portal = portal;
@@ -159,6 +161,7 @@ private:
     Discovered &found_;
     const std::string initiator_;
     const Clock::time_point deadline_;
+    const std::atomic<bool> &wanted_;
     std::random_device random_;
     std::map<std::pair<std::string, std::string>, bool> reached_; ///< portals and targets: looked at
 };
@@ -203,11 +206,11 @@ std::vector<int> units_in(Bytes answer) {
 void check_portal_uri(std::string_view uri) { (void)parse_iscsi_portal(uri); }
 
 Discovered discover_iscsi(std::span<const std::string> uris, const std::string &initiator,
-                          Clock::time_point deadline) {
+                          Clock::time_point deadline, const std::atomic<bool> &wanted) {
     if (!initiator.empty())
         check_initiator_name(initiator);
     Discovered found;
-    Search search(found, initiator.empty() ? default_initiator_name() : initiator, deadline);
+    Search search(found, initiator.empty() ? default_initiator_name() : initiator, deadline, wanted);
     std::vector<IscsiUri> portals;
     for (const std::string &uri : uris)
         portals.push_back(parse_iscsi_portal(uri));

@@ -3,6 +3,7 @@
 
 #include "block/scsi_port.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <span>
@@ -45,10 +46,10 @@ struct Discovered {
 };
 
 /// Asks the portals (`iscsi://[user[%secret]@]host[:port][?target_user=…]`) for their targets, and each of
-/// those, through each portal that it names, for its units. Waits, until the deadline at most. Throws
-/// base::Error(EINVAL) for what is no such URI.
+/// those, through each portal that it names, for its units. Waits, until the deadline at most or `wanted`
+/// turns false. Throws base::Error(EINVAL) for what is no such URI.
 Discovered discover_iscsi(std::span<const std::string> uris, const std::string &initiator,
-                          std::chrono::steady_clock::time_point deadline);
+                          std::chrono::steady_clock::time_point deadline, const std::atomic<bool> &wanted);
 /// Throws as discover_iscsi() does.
 void check_portal_uri(std::string_view uri);
 

@@ -15,15 +15,19 @@ constexpr std::size_t longest_reason = 300;
 constexpr std::size_t most_targets = 1024;
 constexpr std::size_t most_portals = 64;
 constexpr int most_attempts = 10; // a new session finds several unit attentions waiting
+// At whether it is wanted.
+constexpr std::chrono::milliseconds between_looks{100};
 
 /// "10.0.0.1:3260,1" without the number of its portal group.
 std::string address_of(std::string_view portal) { return std::string(portal.substr(0, portal.rfind(','))); }
 
 } // namespace
 
-IscsiInquirer::IscsiInquirer(const std::string &portal, const IscsiLogin &login, Clock::time_point deadline)
+IscsiInquirer::IscsiInquirer(const std::string &portal, const IscsiLogin &login, Clock::time_point deadline,
+                             const std::atomic<bool> &wanted)
     : context_(iscsi_create_context(login.initiator.c_str()))
-    , deadline_(deadline) {
+    , deadline_(deadline)
+    , wanted_(wanted) {
     if (context_ == nullptr)
         throw base::Error(ENOMEM, "libiscsi has no memory");
     try {
@@ -43,6 +47,7 @@ IscsiInquirer::~IscsiInquirer() {
 }
 
 void IscsiInquirer::begin(const std::string &portal, const IscsiLogin &login) {
+    (void)time_left();
     iscsi_set_noautoreconnect(context_, 1);
     iscsi_set_session_type(context_, login.target.empty() ? ISCSI_SESSION_DISCOVERY : ISCSI_SESSION_NORMAL);
     if (!login.target.empty())
@@ -127,17 +132,22 @@ void IscsiInquirer::check_begun(int result) {
         fail();
 }
 
+std::chrono::milliseconds IscsiInquirer::time_left() const {
+    if (!wanted_)
+        throw base::Error(ECANCELED, "nobody waits for an answer any more");
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now());
+    if (left.count() <= 0)
+        throw base::Error(ETIMEDOUT, "no answer in time");
+    return left;
+}
+
 void IscsiInquirer::wait() {
-    using std::chrono::milliseconds;
     while (!ended_) {
-        const auto left = std::chrono::duration_cast<milliseconds>(deadline_ - Clock::now());
-        if (left.count() <= 0)
-            throw base::Error(ETIMEDOUT, "no answer in time");
+        const auto pause = std::min(time_left(), between_looks);
         pollfd socket{.fd = iscsi_get_fd(context_),
                       .events = static_cast<short>(iscsi_which_events(context_)),
                       .revents = 0};
-        const int ready =
-            ::poll(&socket, 1, static_cast<int>(std::min<milliseconds::rep>(left.count(), 1000)));
+        const int ready = ::poll(&socket, 1, static_cast<int>(pause.count()));
         // Told of an error libiscsi forgets which it was; trying to read or write it finds out.
         if (ready > 0 && iscsi_service(context_, socket.events) != 0)
             fail();

@@ -3,6 +3,7 @@
 
 #include "backend/iscsi_session.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -10,7 +11,7 @@
 namespace backend {
 
 /// A session for asking what there is, for a thread that may wait: every call does, until the deadline at
-/// most. Every call throws base::Error, whose text has no secret.
+/// most, and not much longer than it is wanted. Every call throws base::Error, whose text has no secret.
 class IscsiInquirer {
 public:
     using Clock = std::chrono::steady_clock;
@@ -20,7 +21,8 @@ public:
     };
 
     /// Connects and logs in, without a target into a discovery session. `portal`: a host and a port.
-    IscsiInquirer(const std::string &portal, const IscsiLogin &login, Clock::time_point deadline);
+    IscsiInquirer(const std::string &portal, const IscsiLogin &login, Clock::time_point deadline,
+                  const std::atomic<bool> &wanted);
     IscsiInquirer(const IscsiInquirer &) = delete;
     IscsiInquirer &operator=(const IscsiInquirer &) = delete;
     ~IscsiInquirer();
@@ -35,12 +37,14 @@ private:
     static void on_targets(iscsi_context *, int status, void *list, void *self) noexcept;
     void begin(const std::string &portal, const IscsiLogin &login);
     void check_begun(int result);
+    [[nodiscard]] std::chrono::milliseconds time_left() const;
     /// For the end of what was begun.
     void wait();
     [[noreturn]] void fail();
 
     iscsi_context *context_;
     const Clock::time_point deadline_;
+    const std::atomic<bool> &wanted_;
     bool ended_ = false; ///< what was begun, with this status
     int status_ = 0;
     std::string why_; ///< it is no good one

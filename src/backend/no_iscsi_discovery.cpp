@@ -11,7 +11,7 @@ void check_portal_uri(std::string_view) {
 }
 
 Discovered discover_iscsi(std::span<const std::string>, const std::string &,
-                          std::chrono::steady_clock::time_point) {
+                          std::chrono::steady_clock::time_point, const std::atomic<bool> &) {
     return {};
 }
 

@@ -30,10 +30,11 @@ struct Place {
     ~Place() { --looking; }
 };
 
-command::Outcome outcome_of(const std::vector<std::string> &uris, const std::string &initiator) {
+command::Outcome outcome_of(const std::vector<std::string> &uris, const std::string &initiator,
+                            const std::atomic<bool> &wanted) {
     try {
         const auto deadline = std::chrono::steady_clock::now() + patience;
-        const backend::Discovered found = backend::discover_iscsi(uris, initiator, deadline);
+        const backend::Discovered found = backend::discover_iscsi(uris, initiator, deadline, wanted);
         return propose(found);
     } catch (const base::Error &error) {
         return {error.code(), error.what(), {}};
@@ -54,8 +55,8 @@ Discovery::Discovery(io::Worker &control, std::vector<std::string> uris, std::st
     auto place = std::make_shared<Place>();
     const auto outcome = std::make_shared<command::Outcome>();
     thread_.start(
-        [place = std::move(place), outcome, uris = std::move(uris),
-         initiator = std::move(initiator)](const auto &) { *outcome = outcome_of(uris, initiator); },
+        [place = std::move(place), outcome, uris = std::move(uris), initiator = std::move(initiator)](
+            const std::atomic<bool> &wanted) { *outcome = outcome_of(uris, initiator, wanted); },
         [this, outcome] { end(*outcome); });
     patience_.start_in(patience + time_to_end);
 }

@@ -5,7 +5,7 @@ serves the disks.
 """
 import time
 
-from harness import NBDMPATHCTL, NBDMPATHD, free_port, main, require
+from harness import NBDMPATHCTL, NBDMPATHD, free_port, in_time, main, require, wait_for
 from iscsi_target import TARGET, Target, wwid
 
 require("tgtd", "tgtadm")
@@ -129,18 +129,39 @@ def test_a_silent_portal_keeps_nobody_waiting(rig):
     target.go_on()
 
 
+def all_look(rig):
+    """Whether nobody else may look."""
+    done = rig.ctl("discover", f"iscsi://127.0.0.1:{free_port()}", check=False)
+    return "others are looking" in done.stderr
+
+
+def as_many_as_can_look(rig, uri):
+    clients = []
+
+    def no_more():
+        if all_look(rig):
+            return True
+        clients.append(rig.start(f"asking{len(clients)}", NBDMPATHCTL, "-s", rig.path("admin.sock"), "discover", uri))
+        return False
+
+    wait_for(no_more, what="the most that may look")
+    return clients
+
+
 def test_who_leaves_or_ends_meanwhile_is_not_waited_for(rig):
     target = Target(rig, portals=1)
     serve(rig)
     target.stop()
-    words = (NBDMPATHCTL, "-s", rig.path("admin.sock"), "discover", portals(target)[0])
-    for number in range(2):
-        rig.start(f"asking{number}", *words).signal(15)
-    asking = rig.start("asking", *words)
+    for client in as_many_as_can_look(rig, portals(target)[0]):
+        client.signal(15)
+    wait_for(lambda: not all_look(rig), 4, "the end of what nobody waits for")
+    asking = as_many_as_can_look(rig, portals(target)[0])
     begin = time.monotonic()
     assert rig.daemon.end() == 0
-    assert time.monotonic() - begin < 4
-    asking.child.wait(10)
+    assert in_time(time.monotonic() - begin, 4)
+    assert "a thread that hangs" not in rig.daemon.output(), rig.daemon.output()
+    for client in asking:
+        client.child.wait(10)
     target.go_on()
 
 
