@@ -46,7 +46,8 @@ IscsiSession::IscsiSession(io::Worker &worker, Owner &owner) noexcept
     , owner_(owner)
     , groups_(worker)
     , settle_(base::Delegate<>::to<&IscsiSession::settle>(*this))
-    , flush_(base::Delegate<>::to<&IscsiSession::flush>(*this)) {}
+    , flush_(base::Delegate<>::to<&IscsiSession::flush>(*this))
+    , under_way_(worker) {}
 
 IscsiSession::~IscsiSession() { stop(); }
 
@@ -54,7 +55,7 @@ void IscsiSession::start(const std::string &portal, const IscsiLogin &login) {
     assert(context_ == nullptr);
     broken_ = stopping_ = false;
     stage_ = Stage::connecting;
-    under_way_ = 0;
+    under_way_.clear();
     error_.clear();
     heard_ = worker_.now();
     lun_ = login.lun;
@@ -103,7 +104,7 @@ int IscsiSession::stop_keeping_connection() noexcept {
     groups_.stop();
     if (context_ != nullptr) {
         stopping_ = true;
-        if (stage_ == Stage::ready && under_way_ == 0 && !broken_ &&
+        if (stage_ == Stage::ready && under_way_.none() && !broken_ &&
             iscsi_logout_async(context_, on_logged_out, this) == 0)
             iscsi_service(context_, POLLOUT); // as far as the socket takes it at once
         iscsi_destroy_context(context_);      // says "cancelled" of everything under way
@@ -114,7 +115,7 @@ int IscsiSession::stop_keeping_connection() noexcept {
     const int connection = watch_.release();
     fd_ = -1;
     reset_ = Reset::none;
-    under_way_ = 0;
+    under_way_.clear();
     while (!answered_.empty())
         answered_.pop_front();
     while (!early_.empty())
@@ -219,8 +220,9 @@ IscsiSession::Answer IscsiSession::read_answer(int status, const scsi_task &task
 void IscsiSession::issue(Command &command, const ScsiCommand &what) noexcept {
     assert(context_ != nullptr && !command.linked());
     command.session_ = this;
-    if (under_way_++ == 0)
+    if (under_way_.none())
         heard_ = worker_.now();
+    under_way_.begin();
     const int direction = what.direction == ScsiCommand::Data::in    ? SCSI_XFER_READ
                           : what.direction == ScsiCommand::Data::out ? SCSI_XFER_WRITE
                                                                      : SCSI_XFER_NONE;
@@ -361,7 +363,7 @@ void IscsiSession::release_early() noexcept {
 void IscsiSession::deliver() noexcept {
     while (!answered_.empty()) {
         Command &command = answered_.pop_front();
-        --under_way_;
+        under_way_.end();
         groups_.answered(command.answer_bytes_, command.urgent_);
         owner_.answered(command, command.answer_);
     }

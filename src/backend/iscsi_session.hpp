@@ -7,6 +7,7 @@
 #include "block/scsi_status.hpp"
 #include "io/answer_groups.hpp"
 #include "io/fd_watch.hpp"
+#include "io/under_way.hpp"
 
 #include <iscsi/iscsi.h>
 #include <iscsi/scsi-lowlevel.h>
@@ -98,7 +99,7 @@ public:
     void take_answers() noexcept;
 
     /// Whether commands are under way.
-    [[nodiscard]] bool busy() const noexcept { return under_way_ != 0; }
+    [[nodiscard]] bool busy() const noexcept { return !under_way_.none(); }
     /// When bytes last came or went, or commands began to be under way.
     [[nodiscard]] base::TimePoint heard() const noexcept { return heard_; }
 
@@ -144,7 +145,7 @@ private:
     Reset reset_ = Reset::none; ///< answered, and not told yet
     bool broken_ = false;
     bool stopping_ = false;
-    std::size_t under_way_ = 0;
+    io::UnderWay under_way_;
     base::TimePoint heard_{};
     std::string error_;
 };

@@ -88,7 +88,7 @@ void NbdConnection::start(nbd_handle *negotiated) {
 void NbdConnection::reset() {
     assert(handle_ == nullptr);
     negotiated_ = broken_ = false;
-    under_way_ = 0;
+    under_way_.clear();
     error_.clear();
     error_number_ = 0;
     worker_.post(settle_);
@@ -109,11 +109,11 @@ void NbdConnection::configure(nbd_handle *handle, const std::string &export_name
 
 void NbdConnection::stop() noexcept {
     settle_.withdraw();
-    if (handle_ != nullptr && negotiated_ && under_way_ == 0 && !dead())
+    if (handle_ != nullptr && negotiated_ && under_way_.none() && !dead())
         nbd_aio_disconnect(handle_, 0); // the polite end, as far as the socket takes it at once
     nbd_close(handle_);                 // answers nothing: only frees
     handle_ = nullptr;
-    under_way_ = 0;
+    under_way_.clear();
     // After libnbd's own descriptor: Asio trusts this close() to take the registration out of epoll, which
     // happens with the last descriptor of the socket only.
     watch_.close();
@@ -184,8 +184,9 @@ int NbdConnection::issue(Command &command, const Order &order) noexcept {
             return error == 0 ? EINVAL : error;
         note_error();
     }
-    if (under_way_++ == 0)
+    if (under_way_.none())
         heard_ = worker_.now();
+    under_way_.begin();
     return 0;
 }
 
@@ -242,7 +243,7 @@ void NbdConnection::deliver() noexcept {
         // No server can say ENOTCONN (the protocol has no such value): libnbd says it of a lost connection.
         if (command.error_ == ENOTCONN)
             continue;
-        --under_way_;
+        under_way_.end();
         owner_.answered(command, command.error_);
     }
 }

@@ -6,6 +6,7 @@
 #include "block/device.hpp"
 #include "block/extents.hpp"
 #include "io/fd_watch.hpp"
+#include "io/under_way.hpp"
 
 #include <string>
 #include <string_view>
@@ -66,7 +67,8 @@ public:
         : worker_(worker)
         , owner_(owner)
         , block_status_(block_status)
-        , settle_(base::Delegate<>::to<&NbdConnection::settle>(*this)) {}
+        , settle_(base::Delegate<>::to<&NbdConnection::settle>(*this))
+        , under_way_(worker) {}
     ~NbdConnection();
 
     /// Takes a connected socket over and negotiates. Failure is told by lost().
@@ -89,7 +91,7 @@ public:
     void take_answers(int limit) noexcept;
 
     /// Whether anything is under way.
-    [[nodiscard]] bool busy() const noexcept { return under_way_ != 0; }
+    [[nodiscard]] bool busy() const noexcept { return !under_way_.none(); }
     /// When the last bytes came or went while something was under way, or when that began.
     [[nodiscard]] base::TimePoint heard() const noexcept { return heard_; }
     /// After lost(): it was the server's side that closed the socket, as far as that can be known.
@@ -125,7 +127,7 @@ private:
     base::List<Command> answered_;
     bool negotiated_ = false;
     bool broken_ = false;
-    std::size_t under_way_ = 0;
+    io::UnderWay under_way_;
     base::TimePoint heard_{};
     std::string error_;
     int error_number_ = 0; ///< of error_, as libnbd knew it

@@ -25,8 +25,10 @@ constexpr auto watch_time = std::chrono::microseconds(20);
 
 /// Whether to watch for events a little before the thread sleeps. Falling asleep and being woken by another
 /// processor costs more than the pause between two batches of a busy client (measured: 38 % more requests at
-/// depth 16, 80 % at depth 1). Watching in vain is paid back by not watching in the turns that follow, up to
-/// 63 of them, so that slow traffic costs next to nothing and no traffic nothing at all.
+/// depth 16, 80 % at depth 1). Not while a peer works for us, whom it would keep from the processor (iSCSI
+/// reads at depth 64: 0.43 without, 0.71 with, of the processor time of qemu-nbd). Watching in vain is paid
+/// back by not watching in the turns that follow, up to 63 of them, so that slow traffic costs next to
+/// nothing and no traffic nothing at all.
 class Watchfulness {
 public:
     bool worth_it() noexcept {
@@ -59,6 +61,7 @@ struct Worker::Loop {
     base::TimerQueue timers;
     asio::steady_timer alarm{context};
     Watchfulness watchfulness;
+    int peers_at_work = 0;
     bool alarm_set = false;
     base::TimePoint alarm_at{};
     std::unique_ptr<FileEngine> file_engine;
@@ -108,7 +111,7 @@ void Worker::Loop::turn() {
 
 std::size_t Worker::Loop::wait() {
     set_alarm();
-    if (watchfulness.worth_it() && watch() != 0)
+    if (peers_at_work == 0 && watchfulness.worth_it() && watch() != 0)
         return 1;
     return context.run_one();
 }
@@ -203,6 +206,8 @@ void Worker::at_end_of_turn(base::Task &task) noexcept {
 }
 
 base::TimePoint Worker::now() const noexcept { return loop_->time(); }
+
+void Worker::peers_at_work(int change) noexcept { loop_->peers_at_work += change; }
 
 asio::io_context &Worker::context() noexcept { return loop_->context; }
 

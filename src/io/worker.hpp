@@ -38,6 +38,9 @@ public:
     void at_end_of_turn(base::Task &task) noexcept override;
     [[nodiscard]] base::TimePoint now() const noexcept override;
 
+    /// So many more (fewer) peers than before have something to do for us: see UnderWay. On this thread.
+    void peers_at_work(int change) noexcept;
+
     [[nodiscard]] asio::io_context &context() noexcept;
     /// What carries out this worker's file calls; made at the first call, lives as long as the worker.
     [[nodiscard]] FileEngine &file_engine();
