@@ -25,6 +25,12 @@ void check_values(const base::KeyValues &values) {
     const auto &digest = values.get<std::string>("header_digest");
     if (digest != "none" && digest != "crc32c")
         throw base::Error(EINVAL, "header_digest: '{}' is not one of none, crc32c", digest);
+    try {
+        if (values.has("fence_portal"))
+            (void)parse_numeric_portal(values.get<std::string>("fence_portal"));
+    } catch (const base::Error &error) {
+        throw base::Error(EINVAL, "fence_portal: {}", error.what());
+    }
     if (values.has("initiator_name"))
         check_initiator_name(values.get<std::string>("initiator_name"));
 }
@@ -61,6 +67,9 @@ constexpr base::Key keys[] = {
      "sent and the session is lost, with the path's name and the portal in NBDMPATH_PATH and "
      "NBDMPATH_ADDRESS; "
      "when it ends with status 0 nothing that was sent can be carried out any more."},
+    {"fence_portal", base::KeyKind::text, "",
+     "Another portal (address[:port]) of the same portal group of the target. When the path's own cannot be "
+     "reached, a login there ends what was under way to it. The first connect finds out whether it does."},
     {"secret_file", base::KeyKind::text, "",
      "A file whose first line is the CHAP secret of the user in the URI; it is read at each login."},
     {"mutual_secret_file", base::KeyKind::text, "",

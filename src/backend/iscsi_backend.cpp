@@ -49,6 +49,8 @@ IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
                      has_fence_command_ ? settings.values.get<std::string>("fence_command") : std::string(),
                      settings.name, uri_.portal(), settings.fence_timeout,
                      base::Delegate<bool>::to<&IscsiBackend::fence_command_ended>(*this))
+    , stand_in_(worker, settings.values.get<milliseconds>("connect_timeout"),
+                base::Delegate<bool>::to<&IscsiBackend::stand_in_ended>(*this))
     , pulse_(worker, session_,
              {stall_timeout_,
               settings.checks_idle ? settings.values.get<milliseconds>("idle_check") : milliseconds(0)},
@@ -73,6 +75,7 @@ void IscsiBackend::close(base::Delegate<> closed) noexcept {
         go_down();
     retry_.cancel();
     dialer_.cancel();
+    stand_in_.stop();
     session_.stop();
     worker_.post(report_closed_);
 }
@@ -93,8 +96,17 @@ void IscsiBackend::dial() noexcept { dialer_.dial(); }
 void IscsiBackend::not_reached(std::string_view why, bool nobody_listens) noexcept {
     if (nobody_listens)
         fences_.nobody_listens();
-    try_later();
+    if (fences_.any_at(dialer_.fenced_portal()))
+        stand_in_.start(dialer_.fence_portal(), dialer_.login());
+    else
+        try_later();
     report_down(why);
+}
+
+void IscsiBackend::stand_in_ended(bool well) noexcept {
+    if (well)
+        fences_.reinstated(dialer_.fenced_portal());
+    try_later();
 }
 
 void IscsiBackend::try_later() noexcept {
@@ -109,9 +121,13 @@ void IscsiBackend::report_down(std::string_view why) noexcept {
 }
 
 void IscsiBackend::logged_in() noexcept {
+    fence_by_login();
+    reader_.begin(session_);
+}
+
+void IscsiBackend::fence_by_login() noexcept {
     if (dialer_.reinstates().value_or(false))
         fences_.reinstated(dialer_.portal());
-    reader_.begin(session_);
 }
 
 void IscsiBackend::unit_answered(const IscsiSession::Answer &answer) noexcept {
@@ -139,6 +155,7 @@ void IscsiBackend::unit_was_reset(bool well) noexcept {
 
 void IscsiBackend::come_up() noexcept {
     dialer_.reached();
+    fence_by_login(); // if it is not known before
     unit_ = reader_.unit();
     identity_ = unit_.identity();
     orders_.begin(unit_);
@@ -329,7 +346,7 @@ std::string_view IscsiBackend::fencing() const noexcept {
     if (!fences_writes_ || !dialer_.reinstates())
         return {};
     if (*dialer_.reinstates())
-        return "reinstatement";
+        return dialer_.fenced_portal().empty() ? "reinstatement" : "portal";
     return has_fence_command_ ? "command" : trust_peer_close_ ? "close" : "none";
 }
 

@@ -9,6 +9,7 @@
 #include "backend/iscsi_orders.hpp"
 #include "backend/iscsi_pulse.hpp"
 #include "backend/iscsi_session.hpp"
+#include "backend/iscsi_stand_in.hpp"
 #include "backend/iscsi_unit_reader.hpp"
 #include "backend/iscsi_uri.hpp"
 #include "base/object_pool.hpp"
@@ -43,6 +44,8 @@ public:
 private:
     void dial() noexcept;
     void not_reached(std::string_view why, bool nobody_listens) noexcept override;
+    void stand_in_ended(bool well) noexcept;
+    void fence_by_login() noexcept;
     void try_later() noexcept;
     void report_down(std::string_view why) noexcept;
 
@@ -109,6 +112,7 @@ private:
     IscsiSession session_;
     IscsiFences fences_;
     FenceCommand fence_command_;
+    IscsiStandIn stand_in_;
     IscsiPulse pulse_;
     IscsiOrders orders_;
     IscsiDialer dialer_;

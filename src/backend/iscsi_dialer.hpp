@@ -13,7 +13,8 @@
 namespace backend {
 
 /// Gets a session to log in at one of a target's portals, one after another, within `connect_timeout`, always
-/// with the same session id. Finds out, the first time, whether the target ends a former session for it.
+/// with the same session id. Finds out, the first time, whether the target ends a former session for it, and
+/// whether also one that was made through the path's `fence_portal`.
 class IscsiDialer {
 public:
     class Owner {
@@ -38,14 +39,22 @@ public:
 
     /// Of the session, or of the attempt for one.
     [[nodiscard]] const std::string &portal() const noexcept { return portal_; }
+    /// As which it logs in, each time.
+    [[nodiscard]] const IscsiLogin &login() const noexcept { return login_; }
     /// Nothing: not known yet.
     [[nodiscard]] const std::optional<bool> &reinstates() const noexcept { return reinstates_; }
+    /// The portal whose sessions end with a login at fence_portal(); empty: none was seen to.
+    [[nodiscard]] const std::string &fenced_portal() const noexcept { return fenced_portal_; }
+    [[nodiscard]] const std::string &fence_portal() const noexcept { return fence_portal_; }
 
 private:
     void resolved() noexcept;
     void try_portal() noexcept;
+    void find_out() noexcept;
     void log_in() noexcept;
-    void former_failed() noexcept { failed(former_.why()); }
+    void former_failed() noexcept;
+    void do_without(std::string_view why) noexcept;
+    void compare_portals() noexcept;
     void expired() noexcept;
     void give_up(std::string_view why, bool nobody_listens) noexcept;
 
@@ -53,6 +62,7 @@ private:
     const IscsiUri &uri_;
     const base::KeyValues &values_;
     const base::Duration timeout_;
+    const std::string fence_portal_; ///< empty: none
     IscsiSession &session_;
     Owner &owner_;
     IscsiLogin login_;
@@ -63,6 +73,10 @@ private:
     std::size_t next_portal_ = 0;
     std::size_t refusals_ = 0; ///< portals at which nobody listens
     std::optional<bool> reinstates_;
+    std::string fenced_portal_;
+    bool knows_fence_portal_;          ///< what it is good for, or there is none
+    bool former_is_elsewhere_ = false; ///< the present one, through the fence portal
+    bool does_without_ = false;        ///< the fence portal, for one try: the path is as good without
 };
 
 } // namespace backend

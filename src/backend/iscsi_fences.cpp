@@ -88,6 +88,10 @@ void IscsiFences::reinstated(const std::string &portal) noexcept {
     end_if([&portal](const Fence &fence) { return fence.portal == portal; });
 }
 
+bool IscsiFences::any_at(const std::string &portal) const noexcept {
+    return std::ranges::any_of(fences_, [&portal](const Fence &fence) { return fence.portal == portal; });
+}
+
 bool IscsiFences::wants_reset() const noexcept {
     return rules_.trust_peer_close &&
            std::ranges::any_of(fences_, [](const Fence &fence) { return fence.closed && !fence.had_reset; });

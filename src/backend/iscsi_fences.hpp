@@ -14,7 +14,8 @@ namespace backend {
 /// What becomes of changes that were sent in a session that was lost, and not answered (design D3): they wait
 /// until the target can surely not carry them out any more. That is so when
 /// - the target was seen to end the former session when its initiator logs in again (RFC 7143, 6.3.5), and
-///   has taken such a login at the same portal (another one may be of another portal group); or
+///   has taken such a login at the same portal, or at one for which the same was seen (any other may be of
+///   another portal group); or
 /// - it has ended the old connection, so that nothing more of it is read, and either the unit was reset
 ///   afterwards, so that nothing is under way, or nobody listens at the portal any more; or
 /// - somebody who can tell says so.
@@ -51,6 +52,7 @@ public:
     void nobody_listens() noexcept;
     /// The former sessions with this portal are gone.
     void reinstated(const std::string &portal) noexcept;
+    [[nodiscard]] bool any_at(const std::string &portal) const noexcept;
     /// A unit reset would help; it counts for what it was begun for.
     [[nodiscard]] bool wants_reset() const noexcept;
     void reset_begun() noexcept;

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <optional>
 
@@ -141,5 +142,15 @@ IscsiUri parse_iscsi_uri(std::string_view uri) {
 }
 
 IscsiUri parse_iscsi_portal(std::string_view uri) { return parse(uri, false, "iscsi://192.0.2.3:3260"); }
+
+std::string parse_numeric_portal(std::string_view text) {
+    IscsiUri portal;
+    read_host(text, portal);
+    in6_addr ignored{};
+    if (::inet_pton(AF_INET, portal.host.c_str(), &ignored) != 1 &&
+        ::inet_pton(AF_INET6, portal.host.c_str(), &ignored) != 1)
+        refuse(fmt::format("'{}' is not a numeric address (example: 192.0.2.3:3260)", portal.host));
+    return portal.portal();
+}
 
 } // namespace backend

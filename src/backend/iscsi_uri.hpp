@@ -26,5 +26,8 @@ IscsiUri parse_iscsi_uri(std::string_view uri);
 /// The same of `iscsi://[user[%secret]@]host[:port][?target_user=NAME&target_password=SECRET]`, without a
 /// target.
 IscsiUri parse_iscsi_portal(std::string_view uri);
+/// `address[:port]`, where the address is numeric, an IPv6 one in brackets. Returns it with the port. Throws
+/// base::Error(EINVAL).
+std::string parse_numeric_portal(std::string_view text);
 
 } // namespace backend

@@ -108,6 +108,15 @@ TEST_CASE("a wrong iSCSI URI is refused and its secret not shown") {
     }
 }
 
+TEST_CASE("a portal may be asked to be numeric") {
+    CHECK(backend::parse_numeric_portal("192.0.2.3") == "192.0.2.3:3260");
+    CHECK(backend::parse_numeric_portal("192.0.2.3:5") == "192.0.2.3:5");
+    CHECK(backend::parse_numeric_portal("[2001:db8::1]:5") == "[2001:db8::1]:5");
+    for (const char *wrong :
+         {"", "host", "host:5", "192.0.2", "192.0.2.3:0", "192.0.2.3:x", "[::1", "2001:db8::1"})
+        CHECK_THROWS_AS(backend::parse_numeric_portal(wrong), base::Error);
+}
+
 TEST_CASE("paths to one unit see one cache, whatever the portal") {
     const auto identity = [](std::string_view uri) { return type().cache_identity(uri, {}); };
     CHECK(identity("iscsi://a/iqn.x/1") == identity("iscsi://me%s@b:99/iqn.x/1"));

@@ -5,7 +5,7 @@ what is told where something is wrong.
 """
 import os
 
-from harness import NBDMPATHD, main, require, wait_for
+from harness import NBDMPATHD, free_port, main, require, wait_for
 from iscsi_target import TARGET, Target, wwid
 from raw_nbd import READ, WRITE, Client
 from writer import BLOCK, Writer
@@ -334,6 +334,18 @@ def test_what_is_not_there_is_named(rig):
         rig.path("nbdmpathd.log").unlink()
 
 
+def test_a_path_is_used_without_a_fence_portal_that_is_of_no_use(rig):
+    target = Target(rig)
+    for port, why in ((target.ports[1], "is of no use"), (free_port(), "refused")):  # tgt ends no former sessions
+        serve_one(rig, target.uri(), f', fence_portal: "127.0.0.1:{port}"')
+        rig.wait_for_path("m", "a", "A")
+        told = [line for line in log_of(rig).splitlines() if f"path a: fence_portal 127.0.0.1:{port}" in line]
+        assert why in told[0], told
+        qemu_io(rig, "write -P 7 0 64k", "read -P 7 0 64k")
+        rig.daemon.end()
+        rig.path("nbdmpathd.log").unlink()
+
+
 def test_the_initiator_says_its_name(rig):
     target = Target(rig)
     serve_one(rig, target.uri(), more='iscsi: {initiator_name: "iqn.2026-01.org.example:host1"}')
@@ -345,6 +357,7 @@ def test_the_initiator_says_its_name(rig):
 def test_a_wrong_configuration_is_told_without_its_secret(rig):
     for text, why in (("iscsi://me%hunter2@h/iqn.x", "the unit's number"),
                       ("{uri: \"iscsi://me%hunter2@h/iqn.x/0\", header_digest: md5}", "header_digest: 'md5'"),
+                      ("{uri: \"iscsi://me%hunter2@h/iqn.x/0\", fence_portal: h}", "fence_portal: 'h' is not a numeric"),
                       ("{uri: \"iscsi://me%hunter2@h/iqn.x/0\", secret_fil: x}", "secret_file")):
         rig.path("wrong.yaml").write_text(f"listen: [{{unix: /tmp/x}}]\npaths:\n  a: {text}\n")
         done = rig.run(NBDMPATHD, "--check", "-c", rig.path("wrong.yaml"), check=False)

@@ -38,10 +38,11 @@ class Client16(Client):
         return {self.read(block * BLOCK, BLOCK) for block in range(WRITES)}
 
 
-def serve(rig, patience):
+def serve(rig, patience, fence_portal=""):
     target.reset()
+    more = f', fence_portal: "{fence_portal}"' if fence_portal else ""
     paths = "\n".join(f'  p{group}: {{uri: "{target.uri(group)}", stall_timeout: 1s, io_timeout: 2s, '
-                      "connect_timeout: 2s}" for group in GROUPS)
+                      f"connect_timeout: 2s{more}}}" for group in GROUPS)
     rig.nbdmpathd(f"""
 log: {{level: debug}}
 paths:
@@ -126,6 +127,23 @@ def test_what_is_cut_off_for_too_long_fails_and_destroys_nothing_newer(rig):
     wait_for(lambda: rig.info("m")["in doubt"] == "0", 40, "the end of the fence")
     assert client.write_all(NEW) == {0}
     disk_stays(client, NEW)
+
+
+def test_what_was_under_way_to_a_portal_that_is_cut_off_is_fenced_through_another_one(rig):
+    client = serve(rig, "30s", target.add_portal(1))
+    of_group, of_another = rig.ctl("show", "paths", "m")
+    assert "fence=portal" in of_group, of_group
+    assert "fence=portal" not in of_another and "fence_portal" in rig.daemon.output(), of_another
+    target.link(1, False)
+    cookies = client.send_writes(OLD)
+    assert client.answers(cookies) == {0}
+    assert rig.path_state("m", "p1") == "F"
+    assert client.write_all(NEW) == {0}
+    disk_stays(client, NEW)
+    target.link(1, True)
+    rig.wait_for_path("m", "p1", "A", 30)
+    disk_stays(client, NEW)
+    assert client.write_all(OLD) == {0}
 
 
 main(globals())

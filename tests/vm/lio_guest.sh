@@ -5,8 +5,8 @@
 #
 # The guest's part of lio_target.py: the kernel's iSCSI target with the disk /dev/vda as
 # unit 0 of two portals, each a target port group of its own. Then does what the lines
-# of its standard input say; each is answered by lines, the last of which is "done" and
-# an exit status.
+# of its standard input say; each that is not empty is answered by lines, the last of
+# which is "done" and an exit status.
 target=$1
 serial=$2
 configuration=/sys/kernel/config
@@ -114,6 +114,8 @@ carry_out() {
     "heal "*) replace_disk linear /dev/vda 0 ;;
     "link up") ip address add "$portal_address$2/32" dev eth0 ;;
     "link down") ip address del "$portal_address$2/32" dev eth0 ;;
+    # At another address of the same portal group.
+    "portal also") ip address add "${portal_address}3/32" dev eth0 && mkdir "$iscsi/tpgt_$2/np/${portal_address}3:3260" ;;
     "portal up") echo 1 >"$iscsi/tpgt_$2/enable" ;;
     "portal down") echo 0 >"$iscsi/tpgt_$2/enable" ;;
     "lun up") give_unit "$2" ;;
@@ -130,6 +132,7 @@ mount -t configfs configuration $configuration &&
     make_portal 1 && make_portal 2
 echo "done $?"
 while read -r line; do
+    [ -n "$line" ] || continue
     # shellcheck disable=SC2086  # a line is words
     carry_out $line 2>&1
     echo "done $?"

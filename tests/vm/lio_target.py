@@ -2,11 +2,14 @@
 """The Linux kernel's iSCSI target (LIO) in a VM: unit 0 behind two portals on loopback, each of which is a target port
 group of its own, numbered 1 and 2. Unlike tgt it has ALUA, fencing and held commands.
 """
+import contextlib
 import os
 import pathlib
+import queue
 import signal
 import subprocess
 import sys
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "system"))
@@ -17,6 +20,7 @@ TARGET = "iqn.2026-01.org.example:lio"
 STATES = {"optimized": 0, "non-optimized": 1, "standby": 2, "unavailable": 3, "offline": 14, "transitioning": 15}
 MODES = {"none": 0, "implicit": 1, "explicit": 2, "both": 3}
 GROUPS = (1, 2)
+PATIENCE = 20  # seconds for an answer
 
 
 class Target:
@@ -31,6 +35,7 @@ class Target:
         self.pid_file = rig.path(name + ".pid")
         self.log = rig.path(name + ".log")
         self.ports = {group: free_port() for group in GROUPS}
+        self.other_port = free_port()
         self.vm = None
         rig.processes.append(self)
         self.start()
@@ -40,14 +45,22 @@ class Target:
         self.pid_file.unlink(missing_ok=True)
         words = ["setpriv", "--pdeathsig", "TERM", HERE / "vm.sh", "--timeout", self.lifetime, "--disk", self.disk,
                  "--pid-file", self.pid_file]
-        for group, port in self.ports.items():
+        for group, port in [*self.ports.items(), (3, self.other_port)]:
             words += ["--forward", f"{port}-10.0.2.2{group}:3260"]
         words += [HERE / "lio_guest.sh", TARGET, self.serial]
         with open(self.log, "ab") as log:
             # pylint: disable=consider-using-with
             self.vm = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        stderr=log, text=True)
+        self.lines = queue.Queue()
+        threading.Thread(target=self._read, args=(self.vm.stdout, self.lines), daemon=True).start()
         self._answer("start")
+
+    @staticmethod
+    def _read(output, lines):
+        for line in output:
+            lines.put(line)
+        lines.put(None)
 
     def command(self, *words):
         """What the guest says to a command (lio_guest.sh has the list)."""
@@ -56,9 +69,19 @@ class Target:
         self.vm.stdin.flush()
         return self._answer(text)
 
+    def _line(self):
+        """The next one, None at the end."""
+        while True:
+            try:
+                return self.lines.get(timeout=PATIENCE)
+            except queue.Empty:
+                # An emulated serial port now and then loses the interrupt that tells of a line.
+                self.vm.stdin.write("\n")
+                self.vm.stdin.flush()
+
     def _answer(self, command):
         lines = []
-        for line in self.vm.stdout:
+        while (line := self._line()) is not None:
             if line.startswith("done "):
                 assert line == "done 0\n", f"the target's {command}: {lines}"
                 return lines
@@ -89,6 +112,11 @@ class Target:
         """Without its link a portal is silent, and nothing is closed."""
         self.command("link", group, "up" if up else "down")
 
+    def add_portal(self, group):
+        """One more portal of the group. Returns its address."""
+        self.command("portal", group, "also")
+        return f"127.0.0.1:{self.other_port}"
+
     def reset(self):
         """As after the start, for the next test."""
         self.mode("both")
@@ -117,4 +145,6 @@ class Target:
     def kill(self):
         """As if the power failed; vm.sh then clears up."""
         os.kill(self.qemu(), signal.SIGKILL) if self.pid_file.exists() else self.vm.terminate()
-        self.vm.communicate()
+        with contextlib.suppress(BrokenPipeError):
+            self.vm.stdin.close()
+        self.vm.wait()
