@@ -11,6 +11,7 @@ namespace backend {
 
 namespace {
 constexpr std::string_view refused = "Connection refused"; // libiscsi gives no number
+constexpr std::chrono::minutes between_questions{1};       // a portal that is silent takes connect_timeout
 
 std::string fence_portal_of(const base::KeyValues &values) {
     return values.has("fence_portal") ? parse_numeric_portal(values.get<std::string>("fence_portal"))
@@ -20,7 +21,8 @@ std::string fence_portal_of(const base::KeyValues &values) {
 
 IscsiDialer::IscsiDialer(io::Worker &worker, std::string path, const IscsiUri &uri,
                          const base::KeyValues &values, IscsiSession &session, Owner &owner)
-    : path_(std::move(path))
+    : worker_(worker)
+    , path_(std::move(path))
     , uri_(uri)
     , values_(values)
     , timeout_(values.get<std::chrono::milliseconds>("connect_timeout"))
@@ -71,7 +73,7 @@ void IscsiDialer::try_portal() noexcept {
 
 /// There is a former session when something is not known yet.
 void IscsiDialer::find_out() noexcept {
-    former_is_elsewhere_ = !knows_fence_portal_ && !std::exchange(does_without_, false);
+    former_is_elsewhere_ = !knows_fence_portal_ && worker_.now() >= next_question_;
     if (former_is_elsewhere_)
         former_.start(fence_portal_, login_);
     else if (!reinstates_)
@@ -91,7 +93,7 @@ void IscsiDialer::do_without(std::string_view why) noexcept {
     base::log::info("path {}: fence_portal {}: {}", path_, fence_portal_, why);
     former_.stop();
     attempt_.start_in(timeout_);
-    does_without_ = true;
+    next_question_ = worker_.now() + between_questions;
     find_out();
 }
 
@@ -140,7 +142,7 @@ void IscsiDialer::failed(std::string_view why) noexcept {
     session_.stop();
     // Two sessions of one name are too much for it: so one is never lost to the other.
     if (former_.there() && former_is_elsewhere_)
-        does_without_ = true;
+        next_question_ = worker_.now() + between_questions;
     else if (former_.there())
         reinstates_ = false;
     former_.stop();

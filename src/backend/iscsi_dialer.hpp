@@ -58,6 +58,7 @@ private:
     void expired() noexcept;
     void give_up(std::string_view why, bool nobody_listens) noexcept;
 
+    io::Worker &worker_;
     const std::string path_;
     const IscsiUri &uri_;
     const base::KeyValues &values_;
@@ -76,7 +77,7 @@ private:
     std::string fenced_portal_;
     bool knows_fence_portal_;          ///< what it is good for, or there is none
     bool former_is_elsewhere_ = false; ///< the present one, through the fence portal
-    bool does_without_ = false;        ///< the fence portal, for one try: the path is as good without
+    base::TimePoint next_question_{};  ///< to the fence portal: the path is as good without
 };
 
 } // namespace backend
