@@ -47,11 +47,10 @@ private:
 } // namespace
 
 FenceCommand::FenceCommand(io::Worker &worker, std::string command, const std::string &path,
-                           const std::string &address, base::Duration timeout, base::Delegate<bool> ended)
+                           base::Duration timeout, base::Delegate<bool> ended)
     : worker_(worker)
     , command_(std::move(command))
     , path_("NBDMPATH_PATH=" + path)
-    , address_("NBDMPATH_ADDRESS=" + address)
     , timeout_(timeout)
     , ended_(ended)
     , limit_(worker, base::Delegate<>::to<&FenceCommand::timed_out>(*this))
@@ -59,8 +58,8 @@ FenceCommand::FenceCommand(io::Worker &worker, std::string command, const std::s
 
 FenceCommand::~FenceCommand() { cancel(); }
 
-void FenceCommand::start() noexcept {
-    if (!spawn()) {
+void FenceCommand::start(const std::string &address) noexcept {
+    if (!spawn("NBDMPATH_ADDRESS=" + address)) {
         worker_.post(no_child_);
         return;
     }
@@ -69,12 +68,12 @@ void FenceCommand::start() noexcept {
     limit_.start_in(timeout_);
 }
 
-bool FenceCommand::spawn() noexcept {
+bool FenceCommand::spawn(const std::string &address) noexcept {
     std::vector<char *> environment;
     for (char **word = environ; *word != nullptr; ++word)
         environment.push_back(*word);
     const char *words[] = {"sh", "-c", command_.c_str(), nullptr};
-    for (const std::string *own : {&path_, &address_})
+    for (const std::string *own : {&path_, &address})
         environment.push_back(const_cast<char *>(own->c_str()));
     environment.push_back(nullptr);
     const SpawnAttributes attributes;

@@ -14,20 +14,20 @@ namespace backend {
 /// loop, with the server's output going where ours goes.
 class FenceCommand {
 public:
-    /// `path` and `address` are told to the command as NBDMPATH_PATH and NBDMPATH_ADDRESS. `ended` is called
-    /// from the loop: true, the server is cut off; false, the command failed or took longer than `timeout`.
-    FenceCommand(io::Worker &worker, std::string command, const std::string &path, const std::string &address,
-                 base::Duration timeout, base::Delegate<bool> ended);
+    /// `path` is told to the command as NBDMPATH_PATH. `ended` is called from the loop: true, the server is
+    /// cut off; false, the command failed or took longer than `timeout`.
+    FenceCommand(io::Worker &worker, std::string command, const std::string &path, base::Duration timeout,
+                 base::Delegate<bool> ended);
     ~FenceCommand();
 
-    /// Not while one is running.
-    void start() noexcept;
+    /// Not while one is running. `address`: of the server, told as NBDMPATH_ADDRESS.
+    void start(const std::string &address) noexcept;
     /// Kills what is running; `ended` is not called.
     void cancel() noexcept;
     [[nodiscard]] bool running() const noexcept { return child_ > 0; }
 
 private:
-    bool spawn() noexcept;
+    bool spawn(const std::string &address) noexcept;
     void exited() noexcept;
     void timed_out() noexcept;
     void no_child() noexcept;
@@ -36,7 +36,6 @@ private:
     io::Worker &worker_;
     const std::string command_;
     const std::string path_;
-    const std::string address_;
     const base::Duration timeout_;
     const base::Delegate<bool> ended_;
     pid_t child_ = -1;

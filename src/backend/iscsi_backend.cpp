@@ -47,7 +47,7 @@ IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
     , fences_(worker, settings.name, {settings.fence_timeout, trust_peer_close_}, *this)
     , fence_command_(worker,
                      has_fence_command_ ? settings.values.get<std::string>("fence_command") : std::string(),
-                     settings.name, uri_.portal(), settings.fence_timeout,
+                     settings.name, settings.fence_timeout,
                      base::Delegate<bool>::to<&IscsiBackend::fence_command_ended>(*this))
     , stand_in_(worker, settings.values.get<milliseconds>("connect_timeout"),
                 base::Delegate<bool>::to<&IscsiBackend::stand_in_ended>(*this))
@@ -93,9 +93,8 @@ void IscsiBackend::report_closed() noexcept {
 
 void IscsiBackend::dial() noexcept { dialer_.dial(); }
 
-void IscsiBackend::not_reached(std::string_view why, bool nobody_listens) noexcept {
-    if (nobody_listens)
-        fences_.nobody_listens();
+void IscsiBackend::not_reached(std::string_view why, std::span<const std::string> silent) noexcept {
+    fences_.nobody_listens(silent);
     if (fences_.any_at(dialer_.fenced_portal()))
         stand_in_.start(dialer_.fence_portal(), dialer_.login());
     else
@@ -126,7 +125,7 @@ void IscsiBackend::logged_in() noexcept {
 }
 
 void IscsiBackend::fence_by_login() noexcept {
-    if (dialer_.reinstates().value_or(false))
+    if (dialer_.reinstates(dialer_.portal()).value_or(false))
         fences_.reinstated(dialer_.portal());
 }
 
@@ -135,8 +134,8 @@ void IscsiBackend::unit_answered(const IscsiSession::Answer &answer) noexcept {
     case IscsiUnitReader::Progress::asking:
         break;
     case IscsiUnitReader::Progress::done:
-        if (fences_.wants_reset()) {
-            fences_.reset_begun();
+        if (fences_.wants_reset(dialer_.server())) {
+            fences_.reset_begun(dialer_.server());
             session_.reset_unit();
         } else {
             come_up();
@@ -175,7 +174,7 @@ void IscsiBackend::lost(std::string_view why) noexcept {
     const std::string reason(why);
     go_down();
     try_later();
-    if (fences_.wants_reset())
+    if (fences_.wants_reset(dialer_.server()))
         retry_.start_in({}); // whether the target is there decides what may be done again
     report_down(reason);
 }
@@ -310,7 +309,7 @@ void IscsiBackend::fail_everything(int connection) noexcept {
     accepted_count_ = 0;
     on_wire_ = 0;
     if (!sent.empty())
-        fences_.begin(std::exchange(connection, -1), dialer_.portal(), sent);
+        fences_.begin(std::exchange(connection, -1), {dialer_.portal(), dialer_.server()}, sent);
     run_fence_command();
     if (connection >= 0)
         ::close(connection);
@@ -324,10 +323,11 @@ void IscsiBackend::fence_ended(Request &request, bool fenced) noexcept {
 }
 
 void IscsiBackend::run_fence_command() noexcept {
-    if (!has_fence_command_ || fence_command_.running() || !fences_.wants_command())
+    const std::string server = fences_.wants_command();
+    if (!has_fence_command_ || fence_command_.running() || server.empty())
         return;
-    fences_.command_begun();
-    fence_command_.start();
+    fences_.command_begun(server);
+    fence_command_.start(server);
 }
 
 void IscsiBackend::fence_command_ended(bool well) noexcept {
@@ -336,17 +336,18 @@ void IscsiBackend::fence_command_ended(bool well) noexcept {
 }
 
 void IscsiBackend::fence_wants_login() noexcept {
-    if (up_)
+    if (up_ && fences_.wants_reset(dialer_.server()))
         end_when_idle("a new session is needed to end what the former one began");
     else if (retry_.active())
         retry_.start_in({});
 }
 
 std::string_view IscsiBackend::fencing() const noexcept {
-    if (!fences_writes_ || !dialer_.reinstates())
+    const std::optional<bool> reinstates = dialer_.reinstates(dialer_.last_portal());
+    if (!fences_writes_ || !reinstates)
         return {};
-    if (*dialer_.reinstates())
-        return dialer_.fenced_portal().empty() ? "reinstatement" : "portal";
+    if (*reinstates)
+        return dialer_.fenced_portal() == dialer_.last_portal() ? "portal" : "reinstatement";
     return has_fence_command_ ? "command" : trust_peer_close_ ? "close" : "none";
 }
 

@@ -43,7 +43,7 @@ public:
 
 private:
     void dial() noexcept;
-    void not_reached(std::string_view why, bool nobody_listens) noexcept override;
+    void not_reached(std::string_view why, std::span<const std::string> silent) noexcept override;
     void stand_in_ended(bool well) noexcept;
     void fence_by_login() noexcept;
     void try_later() noexcept;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "backend/iscsi_dialer.hpp"
 
+#include "base/error.hpp"
 #include "base/log.hpp"
 #include "io/worker.hpp"
 
@@ -10,8 +11,9 @@
 namespace backend {
 
 namespace {
-constexpr std::string_view refused = "Connection refused"; // libiscsi gives no number
-constexpr std::chrono::minutes between_questions{1};       // a portal that is silent takes connect_timeout
+constexpr std::string_view nobody_there = "Connection refused"; // libiscsi gives no number
+constexpr std::chrono::minutes between_questions{1}; // a portal that is silent takes connect_timeout
+constexpr std::size_t most_portals = 64;             // to know something about
 
 std::string fence_portal_of(const base::KeyValues &values) {
     return values.has("fence_portal") ? parse_numeric_portal(values.get<std::string>("fence_portal"))
@@ -42,14 +44,15 @@ IscsiDialer::IscsiDialer(io::Worker &worker, std::string path, const IscsiUri &u
 }
 
 void IscsiDialer::dial() noexcept {
-    next_portal_ = refusals_ = 0;
+    route_ = {};
+    former_is_elsewhere_ = false;
     try {
         IscsiLogin login = make_iscsi_login(uri_, values_);
         login.session_id = login_.session_id;
         login.session_qualifier = login_.session_qualifier;
         login_ = std::move(login);
     } catch (const std::exception &error) {
-        give_up(error.what(), false);
+        give_up(error.what());
         return;
     }
     attempt_.start_in(timeout_);
@@ -57,27 +60,23 @@ void IscsiDialer::dial() noexcept {
 }
 
 void IscsiDialer::resolved() noexcept {
-    if (resolver_.portals().empty())
-        give_up(fmt::format("cannot resolve '{}': {}", uri_.host, resolver_.error()), false);
-    else
+    route_.begin(resolver_.portals());
+    deadline_ = worker_.now() + timeout_;
+    if (route_.next())
         try_portal();
+    else
+        give_up(fmt::format("cannot resolve '{}': {}", uri_.host, resolver_.error()));
 }
 
 void IscsiDialer::try_portal() noexcept {
-    const std::vector<std::string> &portals = resolver_.portals();
     // Evenly, so that a silent address does not keep the others from their try.
-    attempt_.start_in(timeout_ / static_cast<base::Duration::rep>(portals.size()));
-    portal_ = portals[next_portal_++];
-    find_out();
-}
-
-/// There is a former session when something is not known yet.
-void IscsiDialer::find_out() noexcept {
+    attempt_.start_in((deadline_ - worker_.now()) / static_cast<base::Duration::rep>(route_.left()));
+    // There is a former session when something is not known yet.
     former_is_elsewhere_ = !knows_fence_portal_ && worker_.now() >= next_question_;
     if (former_is_elsewhere_)
         former_.start(fence_portal_, login_);
-    else if (!reinstates_)
-        former_.start(portal_, login_);
+    else if (!reinstates(portal()))
+        former_.start(portal(), login_);
     else
         log_in();
 }
@@ -92,38 +91,54 @@ void IscsiDialer::former_failed() noexcept {
 void IscsiDialer::do_without(std::string_view why) noexcept {
     base::log::info("path {}: fence_portal {}: {}", path_, fence_portal_, why);
     former_.stop();
-    attempt_.start_in(timeout_);
     next_question_ = worker_.now() + between_questions;
-    find_out();
+    deadline_ = worker_.now() + timeout_;
+    try_portal();
 }
 
-void IscsiDialer::log_in() noexcept { session_.start(portal_, login_); }
+void IscsiDialer::log_in() noexcept { session_.start(portal(), login_); }
 
 void IscsiDialer::reached() noexcept {
     attempt_.cancel();
+    last_portal_ = portal();
     if (former_is_elsewhere_)
         compare_portals();
-    else if (!reinstates_)
-        reinstates_ = former_.was_ended();
+    else if (!reinstates(portal()))
+        learn(former_.was_ended());
     former_.stop();
+    if (route_.redirected())
+        base::log::info("path {}: the target has sent us on: {}", path_, route_.text());
+}
+
+std::optional<bool> IscsiDialer::reinstates(const std::string &portal) const noexcept {
+    const auto known = reinstates_.find(portal);
+    return known == reinstates_.end() ? std::nullopt : std::optional(known->second);
+}
+
+void IscsiDialer::learn(bool reinstates) {
+    if (reinstates_.size() >= most_portals)
+        reinstates_.clear(); // to be found out again
+    reinstates_[portal()] = reinstates;
 }
 
 /// Our login ended the one through the fence portal, or did not.
 void IscsiDialer::compare_portals() noexcept {
     knows_fence_portal_ = true;
     if (former_.was_ended()) {
-        reinstates_ = true;
-        fenced_portal_ = portal_;
+        learn(true);
+        fenced_portal_ = portal();
         return;
     }
     base::log::warning(
         "path {}: fence_portal {} is of no use: the target does not end a session there for a login at {}",
-        path_, fence_portal_, portal_);
+        path_, fence_portal_, portal());
 }
 
 void IscsiDialer::cancel() noexcept {
     attempt_.cancel();
     resolver_.cancel();
+    if (redirect_)
+        redirect_->cancel();
     former_.stop();
 }
 
@@ -137,29 +152,80 @@ void IscsiDialer::expired() noexcept {
 }
 
 void IscsiDialer::failed(std::string_view why) noexcept {
-    const std::string reason = fmt::format("{}: {}", uri_.portal(), why);
-    refusals_ += why.find(refused) != std::string_view::npos ? 1U : 0U;
-    session_.stop();
+    const std::string &address = session_.redirect().empty() ? former_.redirect() : session_.redirect();
+    if (!address.empty()) {
+        follow(std::string(address));
+        return;
+    }
+    if (why.find(nobody_there) != std::string_view::npos)
+        route_.refused();
     // Two sessions of one name are too much for it: so one is never lost to the other.
     if (former_.there() && former_is_elsewhere_)
         next_question_ = worker_.now() + between_questions;
     else if (former_.there())
-        reinstates_ = false;
-    former_.stop();
-    if (next_portal_ != 0 && next_portal_ < resolver_.portals().size()) {
-        base::log::debug("path {}: {}", path_, reason);
-        try_portal();
-        return;
-    }
-    give_up(reason, next_portal_ != 0 && refusals_ == resolver_.portals().size());
+        learn(false);
+    go_on(why);
 }
 
-void IscsiDialer::give_up(std::string_view why, bool nobody_listens) noexcept {
+/// What is known of a former session here is worth nothing where it sends us.
+void IscsiDialer::follow(const std::string &address) noexcept {
+    session_.stop();
+    former_.stop();
+    former_is_elsewhere_ = false;
+    try {
+        const IscsiUri to = parse_target_address(address);
+        if (!redirect_ || !redirect_->is_for(to.host, to.port)) {
+            // One thread at a time, whatever the target says.
+            if (redirect_ && redirect_->running())
+                throw base::Error(EBUSY, "the target sends us to '{}' while another name is looked up",
+                                  to.portal());
+            redirect_.emplace(worker_, to.host, to.port,
+                              base::Delegate<>::to<&IscsiDialer::redirect_resolved>(*this));
+        }
+    } catch (const std::exception &error) {
+        go_on(error.what());
+        return;
+    }
+    redirect_->resolve();
+}
+
+void IscsiDialer::redirect_resolved() noexcept {
+    try {
+        if (redirect_->portals().empty())
+            throw base::Error(ENOENT, "cannot resolve where the target sends us: {}", redirect_->error());
+        route_.follow(redirect_->portals());
+    } catch (const std::exception &error) {
+        go_on(error.what());
+        return;
+    }
+    (void)route_.next();
+    try_portal();
+}
+
+/// With the next portal, if there is one and time for it.
+void IscsiDialer::go_on(std::string_view why) noexcept {
+    const std::string reason =
+        fmt::format("{}: {}", route_.redirected() ? route_.text() : uri_.portal(), why);
+    session_.stop();
+    former_.stop();
+    if (redirect_)
+        redirect_->cancel();
+    if (worker_.now() >= deadline_ || !route_.next()) {
+        give_up(reason);
+        return;
+    }
+    base::log::debug("path {}: {}", path_, reason);
+    try_portal();
+}
+
+void IscsiDialer::give_up(std::string_view why) noexcept {
     const std::string reason(why);
     attempt_.cancel();
     resolver_.cancel();
+    if (redirect_)
+        redirect_->cancel();
     base::log::debug("path {}: {}", path_, reason);
-    owner_.not_reached(reason, nobody_listens);
+    owner_.not_reached(reason, route_.silent());
 }
 
 } // namespace backend

@@ -30,9 +30,9 @@ IscsiFences::IscsiFences(io::Worker &worker, std::string path, Rules rules, Owne
 
 IscsiFences::~IscsiFences() { assert(waiting_ == 0 && "said farewell, and waited"); }
 
-void IscsiFences::begin(int socket, std::string portal, base::List<block::Request> &sent) {
+void IscsiFences::begin(int socket, Place place, base::List<block::Request> &sent) {
     Fence &fence = fences_.emplace_back(*this);
-    fence.portal = std::move(portal);
+    fence.place = std::move(place);
     fence.waiting.take_all(sent);
     fence.waiting.for_each([this](const block::Request &) { ++waiting_; });
     fence.until = worker_.now() + (farewell_ ? farewell_patience : rules_.timeout);
@@ -82,24 +82,34 @@ void IscsiFences::end_closed() noexcept {
         end_if([](const Fence &fence) { return fence.closed; });
 }
 
-void IscsiFences::nobody_listens() noexcept { end_closed(); }
+void IscsiFences::nobody_listens(std::span<const std::string> portals) noexcept {
+    const auto is_silent = [portals](const Fence &fence) {
+        return fence.closed && std::ranges::find(portals, fence.place.portal) != portals.end();
+    };
+    if (rules_.trust_peer_close)
+        end_if(is_silent);
+}
 
 void IscsiFences::reinstated(const std::string &portal) noexcept {
-    end_if([&portal](const Fence &fence) { return fence.portal == portal; });
+    end_if([&portal](const Fence &fence) { return fence.place.portal == portal; });
 }
 
 bool IscsiFences::any_at(const std::string &portal) const noexcept {
-    return std::ranges::any_of(fences_, [&portal](const Fence &fence) { return fence.portal == portal; });
+    return std::ranges::any_of(fences_,
+                               [&portal](const Fence &fence) { return fence.place.portal == portal; });
 }
 
-bool IscsiFences::wants_reset() const noexcept {
-    return rules_.trust_peer_close &&
-           std::ranges::any_of(fences_, [](const Fence &fence) { return fence.closed && !fence.had_reset; });
+bool IscsiFences::wants_reset(const std::string &server) const noexcept {
+    return rules_.trust_peer_close && std::ranges::any_of(fences_, [&server](const Fence &fence) {
+               return fence.closed && !fence.had_reset && fence.place.server == server;
+           });
 }
 
-void IscsiFences::reset_begun() noexcept {
-    for (Fence &fence : fences_)
-        fence.resets = fence.had_reset = fence.closed;
+void IscsiFences::reset_begun(const std::string &server) noexcept {
+    for (Fence &fence : fences_) {
+        fence.resets = fence.closed && fence.place.server == server;
+        fence.had_reset = fence.had_reset || fence.resets;
+    }
 }
 
 void IscsiFences::reset_ended(bool well) noexcept {
@@ -107,18 +117,21 @@ void IscsiFences::reset_ended(bool well) noexcept {
         end_if([](const Fence &fence) { return fence.resets; });
 }
 
-bool IscsiFences::wants_command() const noexcept {
-    return !std::ranges::all_of(fences_, &Fence::had_command);
+std::string IscsiFences::wants_command() const {
+    const auto fence = std::ranges::find(fences_, false, &Fence::had_command);
+    return fence == fences_.end() ? std::string() : fence->place.server;
 }
 
-void IscsiFences::command_begun() noexcept {
+void IscsiFences::command_begun(const std::string &server) {
+    command_for_ = server;
     for (Fence &fence : fences_)
-        fence.had_command = true;
+        fence.had_command = fence.had_command || fence.place.server == server;
 }
 
 void IscsiFences::command_ended(bool well) noexcept {
     if (well)
-        end_if([](const Fence &fence) { return fence.had_command; });
+        end_if(
+            [this](const Fence &fence) { return fence.had_command && fence.place.server == command_for_; });
 }
 
 void IscsiFences::say_farewell() noexcept {

@@ -7,6 +7,7 @@
 #include "io/fd_watch.hpp"
 
 #include <list>
+#include <span>
 #include <string>
 
 namespace backend {
@@ -16,8 +17,8 @@ namespace backend {
 /// - the target was seen to end the former session when its initiator logs in again (RFC 7143, 6.3.5), and
 ///   has taken such a login at the same portal, or at one for which the same was seen (any other may be of
 ///   another portal group); or
-/// - it has ended the old connection, so that nothing more of it is read, and either the unit was reset
-///   afterwards, so that nothing is under way, or nobody listens at the portal any more; or
+/// - it has ended the old connection, so that nothing more of it is read, and either the same server has
+///   reset the unit afterwards, so that nothing is under way, or nobody listens at the portal any more; or
 /// - somebody who can tell says so.
 /// Without that they are given back after a time as not fenced; the fence goes on, and tells when it is there
 /// after all. The old connection is kept for that, closed in our direction: a target that stood still reads
@@ -45,21 +46,27 @@ public:
     IscsiFences(io::Worker &worker, std::string path, Rules rules, Owner &owner) noexcept;
     ~IscsiFences();
 
-    /// A session with this portal is lost, whose target may have `sent`, which is emptied. `socket` is its
+    /// Where a session is.
+    struct Place {
+        std::string portal;
+        /// The same text means the same machine: what was configured, or where the target has sent us.
+        std::string server;
+    };
+    /// A session at this place is lost, whose target may have `sent`, which is emptied. `socket` is its
     /// connection, still open and this object's from now on; -1: there is none.
-    void begin(int socket, std::string portal, base::List<block::Request> &sent);
-    /// Nobody listens at the target's portal.
-    void nobody_listens() noexcept;
+    void begin(int socket, Place place, base::List<block::Request> &sent);
+    /// Nobody listens at any of the portals of the target, which these are.
+    void nobody_listens(std::span<const std::string> portals) noexcept;
     /// The former sessions with this portal are gone.
     void reinstated(const std::string &portal) noexcept;
     [[nodiscard]] bool any_at(const std::string &portal) const noexcept;
-    /// A unit reset would help; it counts for what it was begun for.
-    [[nodiscard]] bool wants_reset() const noexcept;
-    void reset_begun() noexcept;
+    /// A unit reset by this server would help; it counts for what it was begun for.
+    [[nodiscard]] bool wants_reset(const std::string &server) const noexcept;
+    void reset_begun(const std::string &server) noexcept;
     void reset_ended(bool well) noexcept;
-    /// The same of the command by which a user cuts a target off.
-    [[nodiscard]] bool wants_command() const noexcept;
-    void command_begun() noexcept;
+    /// The same of the command by which a user cuts a server off. Which one; empty: none.
+    [[nodiscard]] std::string wants_command() const;
+    void command_begun(const std::string &server);
     void command_ended(bool well) noexcept;
     /// Nobody will log in any more: the end of the old connections must do, and that soon.
     void say_farewell() noexcept;
@@ -76,7 +83,7 @@ private:
 
         IscsiFences &owner;
         io::FdWatch connection;
-        std::string portal;
+        Place place;
         base::List<block::Request> waiting;
         base::TimePoint until{};
         bool closed = false;    ///< by the target
@@ -105,6 +112,7 @@ private:
     Fences fences_; ///< oldest first
     std::size_t waiting_ = 0;
     bool farewell_ = false;
+    std::string command_for_; ///< the server that the last command is about
     base::Timer limit_;
     base::Task tell_; ///< after what was given back has been heard of
 };

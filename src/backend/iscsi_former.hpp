@@ -24,12 +24,15 @@ public:
     }
     void stop() noexcept {
         session_.stop();
+        redirect_.clear();
         state_ = State::none;
     }
 
     [[nodiscard]] bool there() const noexcept { return state_ == State::there; }
     [[nodiscard]] bool was_ended() const noexcept { return state_ == State::ended; }
     [[nodiscard]] const std::string &why() const noexcept { return why_; }
+    /// Where the target sends us, when that is why; empty: it is not.
+    [[nodiscard]] const std::string &redirect() const noexcept { return redirect_; }
 
 private:
     enum class State : std::uint8_t { none, begun, there, ended };
@@ -41,6 +44,7 @@ private:
     void answered(IscsiSession::Command &, const IscsiSession::Answer &) noexcept override {}
     void lost(std::string_view why) noexcept override {
         why_ = why;
+        redirect_ = session_.redirect();
         session_.stop();
         if (std::exchange(state_, State::ended) == State::begun)
             failed_();
@@ -51,6 +55,7 @@ private:
     const base::Delegate<> failed_;
     State state_ = State::none;
     std::string why_;
+    std::string redirect_;
 };
 
 } // namespace backend

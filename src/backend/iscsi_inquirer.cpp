@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "backend/iscsi_inquirer.hpp"
 
+#include "backend/iscsi_route.hpp"
 #include "base/error.hpp"
 
 #include <algorithm>
 #include <fcntl.h>
 #include <poll.h>
+#include <span>
+#include <utility>
 
 namespace backend {
 
@@ -25,16 +28,27 @@ std::string address_of(std::string_view portal) { return std::string(portal.subs
 
 IscsiInquirer::IscsiInquirer(const std::string &portal, const IscsiLogin &login, Clock::time_point deadline,
                              const std::atomic<bool> &wanted)
-    : context_(iscsi_create_context(login.initiator.c_str()))
-    , deadline_(deadline)
+    : deadline_(deadline)
     , wanted_(wanted) {
-    if (context_ == nullptr)
-        throw base::Error(ENOMEM, "libiscsi has no memory");
-    try {
-        begin(portal, login);
-    } catch (...) {
+    IscsiRoute route;
+    route.begin({portal});
+    while (route.next()) {
+        context_ = iscsi_create_context(login.initiator.c_str());
+        if (context_ == nullptr)
+            throw base::Error(ENOMEM, "libiscsi has no memory");
+        try {
+            const std::string address = begin(route.portal(), login);
+            if (address.empty())
+                return;
+            const std::string next = parse_target_address(address).portal();
+            route.follow(std::span(&next, 1));
+        } catch (const base::Error &error) {
+            iscsi_destroy_context(context_);
+            if (!route.redirected())
+                throw;
+            throw base::Error(error.code(), "{}: {}", route.text(), error.what());
+        }
         iscsi_destroy_context(context_);
-        throw;
     }
 }
 
@@ -46,8 +60,10 @@ IscsiInquirer::~IscsiInquirer() {
         scsi_free_scsi_task(task);
 }
 
-void IscsiInquirer::begin(const std::string &portal, const IscsiLogin &login) {
+std::string IscsiInquirer::begin(const std::string &portal, const IscsiLogin &login) {
     (void)time_left();
+    ended_ = false;
+    redirect_.clear();
     iscsi_set_noautoreconnect(context_, 1);
     iscsi_set_session_type(context_, login.target.empty() ? ISCSI_SESSION_DISCOVERY : ISCSI_SESSION_NORMAL);
     if (!login.target.empty())
@@ -61,7 +77,13 @@ void IscsiInquirer::begin(const std::string &portal, const IscsiLogin &login) {
     ::fcntl(iscsi_get_fd(context_), F_SETFD, FD_CLOEXEC);
     wait();
     check_begun(iscsi_login_async(context_, on_end, this));
-    wait();
+    try {
+        wait();
+    } catch (const base::Error &) {
+        if (redirect_.empty())
+            throw;
+    }
+    return std::exchange(redirect_, {});
 }
 
 std::vector<IscsiInquirer::Target> IscsiInquirer::targets() {
@@ -108,6 +130,7 @@ void IscsiInquirer::on_end(iscsi_context *context, int status, void *, void *sel
     auto &inquirer = *static_cast<IscsiInquirer *>(self);
     inquirer.ended_ = true;
     inquirer.status_ = status;
+    inquirer.redirect_ = redirect_of(context, status);
     // Here: afterwards libiscsi may complain that it cannot connect again.
     const char *text = status == SCSI_STATUS_GOOD ? nullptr : iscsi_get_error(context);
     inquirer.why_ = text == nullptr ? "" : text;
@@ -158,9 +181,6 @@ void IscsiInquirer::wait() {
 }
 
 void IscsiInquirer::fail() {
-    if (status_ == SCSI_STATUS_REDIRECT)
-        throw base::Error(EIO, "the target sends us to another portal, {}",
-                          iscsi_get_target_address(context_));
     const char *text = iscsi_get_error(context_);
     std::string why = !why_.empty()                      ? why_
                       : text == nullptr || *text == '\0' ? "the target closed the connection"

@@ -20,7 +20,8 @@ public:
         std::vector<std::string> portals; ///< "10.0.0.1:3260", "[::1]:3260"
     };
 
-    /// Connects and logs in, without a target into a discovery session. `portal`: a host and a port.
+    /// Connects and logs in, without a target into a discovery session; where the target sends us, if it
+    /// does. `portal`: a host and a port.
     IscsiInquirer(const std::string &portal, const IscsiLogin &login, Clock::time_point deadline,
                   const std::atomic<bool> &wanted);
     IscsiInquirer(const IscsiInquirer &) = delete;
@@ -35,19 +36,21 @@ public:
 private:
     static void on_end(iscsi_context *, int status, void *, void *self) noexcept;
     static void on_targets(iscsi_context *, int status, void *list, void *self) noexcept;
-    void begin(const std::string &portal, const IscsiLogin &login);
+    /// Empty: it is logged in; else the text with which the target sends us on.
+    std::string begin(const std::string &portal, const IscsiLogin &login);
     void check_begun(int result);
     [[nodiscard]] std::chrono::milliseconds time_left() const;
     /// For the end of what was begun.
     void wait();
     [[noreturn]] void fail();
 
-    iscsi_context *context_;
+    iscsi_context *context_ = nullptr;
     const Clock::time_point deadline_;
     const std::atomic<bool> &wanted_;
     bool ended_ = false; ///< what was begun, with this status
     int status_ = 0;
     std::string why_; ///< it is no good one
+    std::string redirect_;
     std::vector<Target> targets_;
     std::vector<scsi_task *> tasks_; ///< libiscsi may look at them as long as it has the context
 };

@@ -22,6 +22,12 @@ public:
     /// `done` is not called any more for the present resolve().
     void cancel() noexcept { wanted_ = false; }
 
+    /// Whether it looks for this.
+    [[nodiscard]] bool is_for(const std::string &host, const std::string &port) const noexcept {
+        return host == host_ && port == port_;
+    }
+    /// Whether a name is being looked up, be it wanted or not.
+    [[nodiscard]] bool running() const noexcept { return lookup_.running(); }
     /// Empty: error() says why.
     [[nodiscard]] const std::vector<std::string> &portals() const noexcept { return found_.portals; }
     [[nodiscard]] const std::string &error() const noexcept { return found_.error; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "backend/iscsi_session.hpp"
 
+#include "backend/iscsi_route.hpp"
 #include "base/error.hpp"
 #include "io/worker.hpp"
 #include "wire/big_endian.hpp"
@@ -115,6 +116,7 @@ int IscsiSession::stop_keeping_connection() noexcept {
     // happens with the last descriptor of the socket only.
     const int connection = watch_.release();
     fd_ = -1;
+    redirect_.clear();
     reset_ = Reset::none;
     under_way_.clear();
     while (!answered_.empty())
@@ -148,9 +150,10 @@ void IscsiSession::on_logged_in(iscsi_context *, int status, void *, void *sessi
         self.stage_ = Stage::logged_in;
         return;
     }
-    if (status == SCSI_STATUS_REDIRECT && !self.stopping_)
-        self.error_ = on_one_line(std::string("the target sends us to another portal, ") +
-                                  iscsi_get_target_address(self.context_));
+    if (!self.stopping_)
+        self.redirect_ = redirect_of(self.context_, status);
+    if (!self.redirect_.empty())
+        self.error_ = on_one_line("the target sends us to another portal, " + self.redirect_);
     self.break_off();
 }
 

@@ -100,6 +100,8 @@ public:
 
     /// Whether commands are under way.
     [[nodiscard]] bool busy() const noexcept { return !under_way_.none(); }
+    /// Where the target sends us, when that is why the login was lost; empty: it is not. Until stop().
+    [[nodiscard]] const std::string &redirect() const noexcept { return redirect_; }
     /// When bytes last came or went, or commands began to be under way.
     [[nodiscard]] base::TimePoint heard() const noexcept { return heard_; }
 
@@ -148,6 +150,7 @@ private:
     io::UnderWay under_way_;
     base::TimePoint heard_{};
     std::string error_;
+    std::string redirect_;
 };
 
 } // namespace backend

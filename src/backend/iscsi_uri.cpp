@@ -141,6 +141,12 @@ IscsiUri parse_iscsi_uri(std::string_view uri) {
     return parse(uri, true, "iscsi://host/iqn.2026-01.org.example:disk/0");
 }
 
+IscsiUri parse_iscsi_address(std::string_view text) {
+    IscsiUri result;
+    read_host(text, result);
+    return result;
+}
+
 IscsiUri parse_iscsi_portal(std::string_view uri) { return parse(uri, false, "iscsi://192.0.2.3:3260"); }
 
 std::string parse_numeric_portal(std::string_view text) {

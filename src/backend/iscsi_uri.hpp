@@ -29,5 +29,7 @@ IscsiUri parse_iscsi_portal(std::string_view uri);
 /// `address[:port]`, where the address is numeric, an IPv6 one in brackets. Returns it with the port. Throws
 /// base::Error(EINVAL).
 std::string parse_numeric_portal(std::string_view text);
+/// Of `host[:port]` only.
+IscsiUri parse_iscsi_address(std::string_view text);
 
 } // namespace backend

@@ -42,8 +42,8 @@ NbdBackend::NbdBackend(io::Worker &worker, const Settings &settings)
              {stall_timeout_,
               settings.checks_idle ? settings.values.get<milliseconds>("idle_check") : milliseconds(0)},
              base::Delegate<>::to<&NbdBackend::silent>(*this))
-    , fence_(worker, NbdBackend::fence_command(settings.values), settings.name, uri_.server(),
-             settings.fence_timeout, base::Delegate<bool>::to<&NbdBackend::fenced>(*this))
+    , fence_(worker, NbdBackend::fence_command(settings.values), settings.name, settings.fence_timeout,
+             base::Delegate<bool>::to<&NbdBackend::fenced>(*this))
     , has_fence_(settings.fences && !NbdBackend::fence_command(settings.values).empty())
     , fences_cache_(has_fence_ && settings.independent_caches)
     , dialer_(worker, uri_, io_timeout_, base::Delegate<int>::to<&NbdBackend::dialed>(*this),
@@ -164,7 +164,7 @@ void NbdBackend::go_down() noexcept {
     if (fenced_count_ != 0 && observer_ != nullptr)
         cutting_off_ = true;
     if (cutting_off_)
-        fence_.start();
+        fence_.start(uri_.server());
 }
 
 // Requests

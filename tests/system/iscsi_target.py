@@ -15,11 +15,13 @@ def wwid(serial="S1"):
 
 
 class Target:
-    """`portals`: how many; each leads to the same unit. `disk`: of another target, which then offers the same unit."""
+    """`portals`: how many; each leads to the same unit. `disk`: of another target, which then offers the same unit.
+    `host`: a loopback address. tgtd sends nobody to the address he comes from, which is 127.0.0.1."""
 
-    def __init__(self, rig, portals=2, size=64 << 20, name="tgt", disk=None):
+    def __init__(self, rig, portals=2, size=64 << 20, name="tgt", disk=None, host="127.0.0.1"):
         self.rig = rig
         self.name = name
+        self.host = host
         self.disk = disk or rig.disk(name + ".disk", size)
         self.ports = [free_port() for _ in range(portals)]
         # Without a socket of its own it would meet the host's; its path must be short.
@@ -29,7 +31,7 @@ class Target:
         self.start()
 
     def start(self):
-        portals = ",".join(f"portal=127.0.0.1:{port}" for port in self.ports)
+        portals = ",".join(f"portal={self.host}:{port}" for port in self.ports)
         self.server = self.rig.start(self.name, "tgtd", "-f", "-C", "1", "--iscsi", portals, env=self.environment)
         wait_for(lambda: not self.server.alive() or self.adm("sys", "show", check=False).returncode == 0, what="tgtd")
         assert self.server.alive(), self.server.output()
@@ -57,8 +59,22 @@ class Target:
         self.adm("account", "new", "--user", user, "--password", secret)
         self.adm("account", "bind", "--tid", 1, "--user", user, *words)
 
+    def address(self, portal=0):
+        return f"{self.host}:{self.ports[portal]}"
+
     def uri(self, portal=0, user="", target=TARGET, lun=LUN):
-        return f"iscsi://{user}127.0.0.1:{self.ports[portal]}/{target}/{lun}"
+        return f"iscsi://{user}{self.address(portal)}/{target}/{lun}"
+
+    def send_to(self, other, reason="Temporary"):
+        """Whoever logs in is sent to the other target."""
+        host, port = other.address().split(":")
+        for name, value in (("Reason", reason), ("Port", port), ("Address", host)):
+            self.adm("target", "update", "--tid", 1, "--name", f"Redirect{name}", "--value", value)
+
+    def drop_sessions(self):
+        for line in self.adm("conn", "show", "--tid", 1).stdout.splitlines():
+            if line.startswith("Session:"):
+                self.adm("conn", "delete", "--tid", 1, "--sid", line.split()[1], "--cid", 0, check=False)
 
     def kill(self):
         self.server.kill()

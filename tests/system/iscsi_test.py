@@ -127,9 +127,7 @@ def test_a_portal_that_goes_away_is_left_for_the_other_one(rig):
     writer = Writer(rig)
     writer.goes_on()
     target.adm("portal", "delete", "--param", f"portal=127.0.0.1:{target.ports[0]}")
-    for line in target.adm("conn", "show", "--tid", 1).stdout.splitlines():
-        if line.startswith("Session:"):
-            target.adm("conn", "delete", "--tid", 1, "--sid", line.split()[1], "--cid", 0, check=False)
+    target.drop_sessions()
     rig.wait_for_path("m", "a", "F")
     rig.wait_for_path("m", "b", "A")
     writer.goes_on()

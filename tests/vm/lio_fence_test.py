@@ -8,6 +8,7 @@ import time
 
 from lio_target import GROUPS, Target
 from harness import Rig, main, wait_for
+from iscsi_redirector import Redirector
 from raw_nbd import WRITE, Client
 
 BLOCK = 4096
@@ -144,6 +145,42 @@ def test_what_was_under_way_to_a_portal_that_is_cut_off_is_fenced_through_anothe
     rig.wait_for_path("m", "p1", "A", 30)
     disk_stays(client, NEW)
     assert client.write_all(OLD) == {0}
+
+
+def test_where_the_target_has_sent_us_only_a_login_there_fences(rig):
+    target.reset()
+    redirector = Redirector(f"127.0.0.1:{target.ports[1]},1".encode())
+    try:
+        uri = target.uri(1).replace(f"127.0.0.1:{target.ports[1]}", redirector.address())
+        rig.nbdmpathd(f"""
+log: {{level: debug}}
+paths:
+  p: {{uri: "{uri}", stall_timeout: 1s, io_timeout: 2s, connect_timeout: 2s}}
+multipaths:
+  m: {{table: "1 queue_if_no_path 0 1 1 round-robin 0 1 1 p 1", no_path_timeout: 60s, fence_timeout: 60s}}
+""")
+        rig.wait_for_path("m", "p", "A")
+        client = Client16(rig.path("nbd.sock"), "m")
+        assert client.write_all(b"x" * BLOCK) == {0}
+        assert "fence=reinstatement" in rig.ctl("show", "paths", "m")[0]
+        target.link(1, False)
+        cookies = client.send_writes(OLD)
+        rig.wait_for_path("m", "p", "F", 30)
+        redirector.send_to(f"127.0.0.1:{target.ports[2]}".encode())
+        rig.wait_for_path("m", "p", "A", 30)
+        assert "fence=reinstatement" in rig.ctl("show", "paths", "m")[0]
+        assert no_answer(client), "answered because of a login at another portal"
+        target.link(1, True)
+        redirector.send_to(f"127.0.0.1:{target.ports[1]}".encode())
+        target.link(2, False)
+        with Client(rig.path("nbd.sock"), "m") as other:
+            other.read(1 << 20, BLOCK)  # by a new session
+        target.link(2, True)
+        assert client.answers(cookies) == {0}
+        assert client.write_all(NEW) == {0}
+        disk_stays(client, NEW)
+    finally:
+        redirector.end()
 
 
 main(globals())
