@@ -14,7 +14,8 @@ AnswerGroups::AnswerGroups(base::Scheduler &scheduler) noexcept
 void AnswerGroups::start(int fd) noexcept {
     fd_ = fd;
     threshold_ = 1;
-    under_way_ = urgent_ = bytes_ = 0;
+    under_way_ = urgent_ = bytes_ = came_ = speed_ = 0;
+    measuring_since_ = scheduler_.now();
     pause_ = shortest_pause;
     paused_until_ = {};
 }
@@ -34,28 +35,41 @@ void AnswerGroups::sent(std::size_t answer, bool urgent) noexcept {
 void AnswerGroups::answered(std::size_t answer, bool urgent) noexcept {
     --under_way_;
     bytes_ -= answer;
+    came_ += answer;
     urgent_ -= urgent ? 1 : 0;
 }
 
 void AnswerGroups::heard() noexcept { heard_ = scheduler_.now(); }
 
-/// Whether the threshold still fits: changing it is a system call.
-bool AnswerGroups::holds() const noexcept {
-    return threshold_ != 1 && bytes_ >= 2 * threshold_ &&
-           (threshold_ == most || bytes_ <= 2 * divisor * threshold_);
+void AnswerGroups::measure() noexcept {
+    const base::Duration time = scheduler_.now() - measuring_since_;
+    if (time < measured_time)
+        return;
+    speed_ = came_ * static_cast<std::size_t>(fast.count()) / static_cast<std::size_t>(time.count());
+    came_ = 0;
+    measuring_since_ = scheduler_.now();
+}
+
+/// Less is enough to go on with groups than to begin, so that it does not go to and fro.
+std::size_t AnswerGroups::wanted() const noexcept {
+    const bool has_groups = threshold_ != 1;
+    if (urgent_ != 0 || under_way_ < (has_groups ? fewest / 2 : fewest) || scheduler_.now() < paused_until_)
+        return 1;
+    const std::size_t group = std::min(bytes_ / under_way_ * (has_groups ? 3 : 4) / 2, worth_it);
+    const std::size_t bytes = std::min(bytes_ / divisor, most);
+    return bytes < group || speed_ < group ? 1 : bytes;
 }
 
 void AnswerGroups::settle() noexcept {
     if (fd_ < 0)
         return;
-    if (urgent_ == 0 && holds())
+    measure();
+    const std::size_t bytes = wanted();
+    // As long as it is about right it stays: changing it is a system call.
+    if (threshold_ != 1 && threshold_ <= 2 * bytes && bytes <= 2 * threshold_ && 2 * threshold_ <= bytes_)
         return;
-    if (urgent_ != 0 || under_way_ < fewest || scheduler_.now() < paused_until_) {
-        set(1);
-        return;
-    }
-    set(std::clamp<std::size_t>(bytes_ / divisor, 1, most));
-    if (!patience_.active()) {
+    set(bytes);
+    if (threshold_ != 1 && !patience_.active()) {
         heard_ = scheduler_.now();
         patience_.start_in(longest_wait);
     }
