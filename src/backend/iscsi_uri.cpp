@@ -150,8 +150,7 @@ IscsiUri parse_iscsi_address(std::string_view text) {
 IscsiUri parse_iscsi_portal(std::string_view uri) { return parse(uri, false, "iscsi://192.0.2.3:3260"); }
 
 std::string parse_numeric_portal(std::string_view text) {
-    IscsiUri portal;
-    read_host(text, portal);
+    const IscsiUri portal = parse_iscsi_address(text);
     in6_addr ignored{};
     if (::inet_pton(AF_INET, portal.host.c_str(), &ignored) != 1 &&
         ::inet_pton(AF_INET6, portal.host.c_str(), &ignored) != 1)

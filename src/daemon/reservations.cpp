@@ -165,6 +165,24 @@ block::ScsiTalk<int> Reservations::release_before_leaving(ReserveOutOrder order,
     co_return 0;
 }
 
+Reservations::Registration Reservations::look_at(const Names &names,
+                                                 const ReservationSender::Replies &replies) const {
+    Registration seen;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const ScsiResult &result = replies[i].result;
+        if (is_good(result)) {
+            seen.changed.push_back(names[i]);
+            continue;
+        }
+        if (is_gone(result) || (is_not_ready(result) && !sender_.carries(names[i])))
+            seen.later.push_back(names[i]);
+        else if (!seen.error)
+            seen.error = refusal(names[i], result);
+        seen.lines.push_back(fmt::format("path={} result=\"{}\"", names[i], block::scsi_end_text(result)));
+    }
+    return seen;
+}
+
 /// Every path gets the new key, or each one that has got it gets the old one back.
 block::ScsiTalk<Reservations::Lines> Reservations::register_paths(ReserveOutOrder order) {
     const Names names = sender_.usable_paths();
@@ -190,32 +208,17 @@ block::ScsiTalk<Reservations::Lines> Reservations::register_paths(ReserveOutOrde
             replies[i] = co_await once_more;
         }
     }
-    Names changed;
-    Names later;
-    Lines lines;
-    std::optional<base::Error> error;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (is_good(replies[i].result))
-            changed.push_back(names[i]);
-        else if (is_gone(replies[i].result) ||
-                 (is_not_ready(replies[i].result) && !sender_.carries(names[i])))
-            later.push_back(names[i]);
-        else if (!error)
-            error = refusal(names[i], replies[i].result);
-        if (!is_good(replies[i].result))
-            lines.push_back(
-                fmt::format("path={} result=\"{}\"", names[i], block::scsi_end_text(replies[i].result)));
-    }
-    if (error || changed.empty()) {
-        Talk<int> undoing = undo_registration(changed, old);
+    const Registration done = look_at(names, replies);
+    if (done.error || done.changed.empty()) {
+        Talk<int> undoing = undo_registration(done.changed, old);
         (void)co_await undoing;
-        throw error ? base::Error(*error)
-                    : base::Error(EIO, "no path of map {} could be registered now", map_.name());
+        throw done.error ? base::Error(*done.error)
+                         : base::Error(EIO, "no path of map {} could be registered now", map_.name());
     }
-    for (const std::string &name : later)
+    for (const std::string &name : done.later)
         if (const backend::Backend *path = paths_.find_backend(name))
             keeper_.register_again(*path);
-    for (const std::string &name : changed)
+    for (const std::string &name : done.changed)
         if (const backend::Backend *path = paths_.find_backend(name))
             keeper_.take_as_registered(*path);
     Talk<int> noting = note_keys();
@@ -228,7 +231,7 @@ block::ScsiTalk<Reservations::Lines> Reservations::register_paths(ReserveOutOrde
                     order.service_key == 0
                         ? std::string("no reservation key any more")
                         : fmt::format("reservation key 0x{:x} is registered", order.service_key));
-    co_return lines;
+    co_return done.lines;
 }
 
 block::ScsiTalk<int> Reservations::undo_registration(Names changed, health::Registrar::Key key) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "base/error.hpp"
 #include "base/scheduler.hpp"
 #include "block/scsi_talk.hpp"
 #include "command/maps.hpp"
@@ -12,6 +13,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,8 +44,16 @@ private:
     Talk<int> carry_out(std::shared_ptr<Job> job);
     Talk<Lines> read(command::PersistOrder order);
     Talk<Lines> change(block::ReserveOutOrder order);
-    block::ScsiTalk<int> release_before_leaving(block::ReserveOutOrder order, health::Registrar::Key old);
+    Talk<int> release_before_leaving(block::ReserveOutOrder order, health::Registrar::Key old);
     Talk<Lines> register_paths(block::ReserveOutOrder order);
+    /// How the paths took a key.
+    struct Registration {
+        Names changed;
+        Names later; ///< those that are to try again when they are back
+        Lines lines; ///< for the user, of the others
+        std::optional<base::Error> error;
+    };
+    Registration look_at(const Names &names, const ReservationSender::Replies &replies) const;
     Talk<int> undo_registration(Names changed, health::Registrar::Key key);
     Talk<int> take_over_from_missing_path(block::ReservationKey old_key);
     Talk<Lines> reserve(block::ReserveOutOrder order);

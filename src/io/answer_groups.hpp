@@ -10,7 +10,7 @@ namespace io {
 /// Has a TCP connection with many requests under way become readable when a few answers are there, not with
 /// each (SO_RCVLOWAT). Falling asleep and being woken for one answer costs more than the answer, and a busy
 /// peer on the same processor is interrupted each time: measured with tgtd at depth 16, 28.6 against 17.7 us
-/// of processor time a read, and 40 % more of them.
+/// of processor time a read.
 ///
 /// Only where answers come fast, two within `fast` as last measured: of a slow peer the wait would cost more
 /// than it spares. Should answers wait for company for `longest_wait` nevertheless, they are told, and groups

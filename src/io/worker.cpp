@@ -26,7 +26,7 @@ constexpr auto watch_time = std::chrono::microseconds(20);
 /// Whether to watch for events a little before the thread sleeps. Falling asleep and being woken by another
 /// processor costs more than the pause between two batches of a busy client (measured: 38 % more requests at
 /// depth 16, 80 % at depth 1). Not while a peer works for us, whom it would keep from the processor (iSCSI
-/// reads at depth 64: 0.43 without, 0.71 with, of the processor time of qemu-nbd). Watching in vain is paid
+/// reads at depth 64: 0.39 without, 0.71 with, of the processor time of qemu-nbd). Watching in vain is paid
 /// back by not watching in the turns that follow, up to 63 of them, so that slow traffic costs next to
 /// nothing and no traffic nothing at all.
 class Watchfulness {
