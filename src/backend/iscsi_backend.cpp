@@ -232,11 +232,12 @@ void IscsiBackend::answered(IscsiSession::Command &command, const IscsiSession::
         return;
     }
     served_ = true;
-    auto &job = static_cast<IscsiJob &>(command);
+    auto &piece = static_cast<IscsiJob::Piece &>(command);
+    IscsiJob &job = piece.job();
     const block::ScsiTimeouts patience{.io = std::chrono::duration_cast<std::chrono::seconds>(io_timeout_),
                                        .transition = orders_.transition_timeout()};
     const block::ScsiOutcome outcome = block::classify_scsi(answer.result, job.sent(), patience);
-    if (const std::optional<Status> status = job.proceed(session_, unit_, outcome, answer.moved))
+    if (const std::optional<Status> status = job.proceed(session_, unit_, piece, outcome, answer.moved))
         finish(job, *status);
     look_for_change(answer.result, outcome);
     if (up_)

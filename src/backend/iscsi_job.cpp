@@ -58,30 +58,34 @@ std::optional<Status> IscsiJob::begin(IscsiSession &session, const ScsiUnit &uni
     return next(session, unit);
 }
 
-std::optional<Status> IscsiJob::proceed(IscsiSession &session, ScsiUnit &unit,
+std::optional<Status> IscsiJob::proceed(IscsiSession &session, ScsiUnit &unit, Piece &piece,
                                         const block::ScsiOutcome &outcome, std::uint32_t moved) noexcept {
+    piece.job_ = nullptr;
+    --under_way_;
     if (sent_ == Operation::block_status)
-        return tell_status(unit, outcome, moved);
-    if (outcome.clear_capability && (sent_ == Operation::trim || sent_ == Operation::write_zeroes))
+        return tell_status(unit, outcome, std::min(moved, piece.data_));
+    if (outcome.clear_capability && (sent_ == Operation::trim || sent_ == Operation::write_zeroes)) {
+        begun_ -= piece.stretch_;
         return without(session, unit);
-    if (!outcome.status.ok())
-        return outcome.status;
+    }
     const bool moves_data = sent_ == Operation::read || sent_ == Operation::write;
-    if (moves_data && moved != data_)
-        return Status::path_error(EIO); // "good", and not everything came or was taken
-    done_ += piece_;
+    // The first one is told, when the last command has ended.
+    if (!failure_ && !outcome.status.ok())
+        failure_ = outcome.status;
+    else if (!failure_ && moves_data && moved != piece.data_)
+        failure_ = Status::path_error(EIO); // "good", and not everything came or was taken
     return next(session, unit);
 }
 
 std::optional<Status> IscsiJob::tell_status(ScsiUnit &unit, const block::ScsiOutcome &outcome,
-                                            std::uint32_t moved) noexcept {
+                                            std::uint32_t data) noexcept {
     if (outcome.clear_capability)
         unit.tells_status = false;
     else if (outcome.status.is_path_error() || outcome.status.outcome == block::Outcome::retry)
         return outcome.status;
     request_.extents->clear();
     if (outcome.status.ok())
-        read_lba_status(std::span<const std::byte>(parameters_).first(std::min<std::size_t>(moved, data_)),
+        read_lba_status(std::span<const std::byte>(parameters_).first(data),
                         {request_.offset, request_.length, unit.geometry.minimum_block, unit.reads_zeroes},
                         *request_.extents);
     return request_.extents->list().empty() ? all_allocated(request_)
@@ -100,67 +104,90 @@ std::optional<Status> IscsiJob::without(IscsiSession &session, ScsiUnit &unit) n
         unit.short_same = true;
     else
         unit.write_same = false;
-    if (request_.fast_zero && done_ == 0 && !unit.write_same)
+    if (request_.fast_zero && begun_ == 0 && !unit.write_same)
         return Status{block::Outcome::pass, ENOTSUP};
     return next(session, unit);
 }
 
 std::optional<Status> IscsiJob::next(IscsiSession &session, const ScsiUnit &unit) noexcept {
-    ScsiCommand command;
-    if (done_ < request_.length) {
-        command = next_piece(unit);
-    } else if (needs_flush(unit)) {
-        flushed_ = true;
-        sent_ = Operation::flush;
-        piece_ = 0;
-        command = scsi::synchronize_cache();
-    } else {
+    while (!failure_ && begun_ < request_.length && under_way_ < most_at_once())
+        issue_stretch(session, unit);
+    if (under_way_ != 0)
+        return std::nullopt;
+    if (failure_)
+        return failure_;
+    if (!needs_flush(unit))
         return Status::success();
-    }
-    data_ = command.length;
-    session.issue(*this, command);
+    flushed_ = true;
+    sent_ = Operation::flush;
+    issue(session, scsi::synchronize_cache(), 0);
     return std::nullopt;
 }
 
-ScsiCommand IscsiJob::next_piece(const ScsiUnit &unit) noexcept {
+std::size_t IscsiJob::most_at_once() const noexcept {
+    const bool moves_data = request_.operation == Operation::read || request_.operation == Operation::write;
+    return moves_data ? pieces_.size() : 1;
+}
+
+void IscsiJob::issue(IscsiSession &session, const ScsiCommand &command, std::uint64_t stretch) noexcept {
+    Piece &piece = *std::ranges::find(pieces_, nullptr, &Piece::job_);
+    piece.job_ = this;
+    piece.stretch_ = stretch;
+    piece.data_ = command.length;
+    begun_ += stretch;
+    ++under_way_;
+    session.issue(piece, command);
+}
+
+/// Of what is left, as much as one command takes.
+ScsiRange IscsiJob::range_of(const ScsiUnit &unit, std::uint32_t most) const noexcept {
     const std::uint32_t block = unit.geometry.minimum_block;
-    const std::uint64_t left = (request_.length - done_) / block;
-    const auto at_most = [&](std::uint32_t most) {
-        const ScsiRange range{(request_.offset + done_) / block,
-                              static_cast<std::uint32_t>(std::min<std::uint64_t>(left, most))};
-        piece_ = std::uint64_t{range.count} * block;
-        return range;
-    };
+    const std::uint64_t left = (request_.length - begun_) / block;
+    return {.first = (request_.offset + begun_) / block,
+            .count = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, most))};
+}
+
+void IscsiJob::issue_stretch(IscsiSession &session, const ScsiUnit &unit) noexcept {
+    const std::uint32_t block = unit.geometry.minimum_block;
     sent_ = request_.operation;
     switch (request_.operation) {
     case Operation::read: {
-        const ScsiRange range = at_most(unit.most_moved);
-        return scsi::read(range, request_.data + done_, static_cast<std::uint32_t>(piece_));
+        const ScsiRange range = range_of(unit, unit.best_moved);
+        const std::uint32_t bytes = range.count * block;
+        return issue(session, scsi::read(range, request_.data + begun_, bytes), bytes);
     }
     case Operation::block_status:
-        piece_ = request_.length;
-        return scsi::get_lba_status(request_.offset / block, parameters_.data(),
-                                    static_cast<std::uint32_t>(parameters_.size()));
+        return issue(session,
+                     scsi::get_lba_status(request_.offset / block, parameters_.data(),
+                                          static_cast<std::uint32_t>(parameters_.size())),
+                     request_.length);
     case Operation::trim: {
-        const ScsiRange range = at_most(unit.most_unmapped);
-        return scsi::unmap(range, parameters_.data());
+        const ScsiRange range = range_of(unit, unit.most_unmapped);
+        return issue(session, scsi::unmap(range, parameters_.data()), std::uint64_t{range.count} * block);
     }
     case Operation::write_zeroes:
         if (unit.write_same) {
             unmaps_ = unit.same_unmaps && !request_.no_hole;
-            const ScsiRange range = at_most(unit.most_same);
-            return scsi::write_same(range, unit.short_same, unmaps_, zeroes.data(), block);
+            const ScsiRange range = range_of(unit, unit.most_same);
+            return issue(session, scsi::write_same(range, unit.short_same, unmaps_, zeroes.data(), block),
+                         std::uint64_t{range.count} * block);
         }
         break;
     default:
         break;
     }
-    sent_ = Operation::write;
+    issue_write(session, unit);
+}
+
+void IscsiJob::issue_write(IscsiSession &session, const ScsiUnit &unit) noexcept {
     const bool is_zeroes = request_.operation == Operation::write_zeroes;
+    const std::uint32_t block = unit.geometry.minimum_block;
     const auto prepared = static_cast<std::uint32_t>(zeroes.size()) / block;
-    const ScsiRange range = at_most(is_zeroes ? std::min(unit.most_moved, prepared) : unit.most_moved);
-    return scsi::write(range, request_.fua && unit.fua, is_zeroes ? zeroes.data() : request_.data + done_,
-                       static_cast<std::uint32_t>(piece_));
+    const ScsiRange range = range_of(unit, is_zeroes ? std::min(unit.best_moved, prepared) : unit.best_moved);
+    const std::uint32_t bytes = range.count * block;
+    std::byte *const data = is_zeroes ? zeroes.data() : request_.data + begun_;
+    sent_ = Operation::write;
+    issue(session, scsi::write(range, request_.fua && unit.fua, data, bytes), bytes);
 }
 
 } // namespace backend

@@ -17,6 +17,10 @@ using Bytes = ScsiUnit::Bytes;
 constexpr std::uint32_t largest_block = 64 << 10;
 // One command never keeps a unit busy for long.
 constexpr std::uint32_t longest_move = 4 << 20;
+// Where a unit does not state what it likes best. Measured with tgt, which says nothing: 256 KiB at depth 8
+// read whole are 550 to 620 or 1000 to 1400 MiB/s, as its memory happens to lie; in two pieces 770 to 1140.
+constexpr std::uint32_t usual_best_move = 128 << 10;
+constexpr std::uint32_t shortest_best_move = 64 << 10; // what likes less than this does not mean it
 constexpr std::uint32_t longest_unmap = 128 << 20;
 constexpr std::uint32_t longest_same = 32 << 20;
 constexpr std::uint32_t usual_most_same = 65535; // where a unit states no limit, some have this one
@@ -112,7 +116,7 @@ std::string ScsiUnit::take_capacity(std::uint64_t last, std::uint32_t block, uns
     const std::uint64_t physical = std::uint64_t{block} << exponent;
     geometry.preferred_block =
         static_cast<std::uint32_t>(std::clamp<std::uint64_t>(physical, std::max(block, 4096U), 1 << 30));
-    most_moved = longest_move / block;
+    best_moved = usual_best_move / block;
     most_unmapped = longest_unmap / block;
     most_same = std::min(usual_most_same, longest_same / block);
     return {};
@@ -151,7 +155,11 @@ std::string ScsiUnit::identity() const {
 }
 
 void ScsiUnit::take_limits(Bytes page) noexcept {
-    most_moved = bounded(number_at<std::uint32_t>(page, 8), most_moved);
+    const std::uint32_t block = geometry.minimum_block;
+    const auto liked = number_at<std::uint32_t>(page, 12);
+    if (liked >= shortest_best_move / block)
+        best_moved = std::min(liked, longest_move / block);
+    best_moved = bounded(number_at<std::uint32_t>(page, 8), best_moved);
     most_unmapped = bounded(number_at<std::uint32_t>(page, 20), most_unmapped);
     most_same = bounded(number_at<std::uint64_t>(page, 36), most_same);
 }

@@ -46,7 +46,7 @@ public:
     bool reads_zeroes = false; ///< what is not mapped
     bool tells_status = false; ///< it may have unmapped blocks, and has not refused GET LBA STATUS yet
     // In blocks, of one command.
-    std::uint32_t most_moved = 0;
+    std::uint32_t best_moved = 0; ///< a longer transfer goes in pieces of this
     std::uint32_t most_unmapped = 0;
     std::uint32_t most_same = 0;
 

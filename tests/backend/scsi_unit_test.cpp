@@ -33,8 +33,9 @@ TEST_CASE("size and blocks are those of READ CAPACITY(16)") {
     CHECK(unit.geometry.size == 1024 * 512);
     CHECK(unit.geometry.minimum_block == 512);
     CHECK(unit.geometry.preferred_block == 4096);
-    CHECK(unit.most_moved == 8192);
+    CHECK(unit.best_moved == 256);
     CHECK(unit.take_capacity(capacity(255, 4096)).empty());
+    CHECK(unit.best_moved == 32);
     CHECK(unit.geometry.size == 1 << 20);
     CHECK(unit.geometry.minimum_block == 4096);
 }
@@ -104,17 +105,37 @@ TEST_CASE("the limits of the unit and ours bound a command") {
     REQUIRE(unit.take_capacity(capacity(1023, 512)).empty());
     std::vector<std::byte> page(64);
     unit.take_limits(page);
-    CHECK(unit.most_moved == 8192);
+    CHECK(unit.best_moved == 256);
     CHECK(unit.most_same == 65535);
     page[11] = std::byte{128};
     page[23] = std::byte{64};
     page[43] = std::byte{32};
     unit.take_limits(page);
-    CHECK(unit.most_moved == 128);
+    CHECK(unit.best_moved == 128);
     CHECK(unit.most_unmapped == 64);
     CHECK(unit.most_same == 32);
     unit.take_limits(bytes({0, 0xb0, 0, 60}));
-    CHECK(unit.most_moved == 128);
+    CHECK(unit.best_moved == 128);
+}
+
+TEST_CASE("a long transfer goes in pieces of what the unit likes best") {
+    ScsiUnit unit;
+    REQUIRE(unit.take_capacity(capacity(1023, 512)).empty());
+    std::vector<std::byte> page(64);
+    const auto likes = [&](unsigned blocks) {
+        page[14] = static_cast<std::byte>(blocks >> 8);
+        page[15] = static_cast<std::byte>(blocks & 0xff);
+        REQUIRE(unit.take_capacity(capacity(1023, 512)).empty());
+        unit.take_limits(page);
+        return unit.best_moved;
+    };
+    CHECK(likes(0) == 256);
+    CHECK(likes(8) == 256); // 4 KiB: it does not mean it
+    CHECK(likes(128) == 128);
+    CHECK(likes(2048) == 2048);
+    CHECK(likes(65535) == 8192);
+    page[10] = std::byte{1}; // takes no more than 256
+    CHECK(likes(2048) == 256);
 }
 
 TEST_CASE("what the unit can do is read from its pages") {

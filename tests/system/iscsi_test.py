@@ -13,7 +13,7 @@ from writer import BLOCK, Writer
 require("tgtd", "tgtadm", "qemu-io", "qemu-img", "nbdinfo")
 
 MIB = 1 << 20
-EPERM, EINVAL = 1, 22
+EPERM, EIO, EINVAL = 1, 5, 22
 
 
 def serve(rig, paths, table, keys="", more="", options=()):
@@ -90,6 +90,40 @@ def test_data_is_written_read_flushed_and_trimmed(rig):
     with open(target.disk, "rb") as disk:
         disk.seek(8 * MIB)
         assert disk.read(8 * MIB) == bytes(8 * MIB)
+
+
+def test_the_pieces_of_a_long_request_are_put_where_they_belong(rig):
+    target = Target(rig)
+    serve_one(rig, target.uri())
+    rig.wait_for_path("m", "a", "A")
+    offset, data = 3 * 512, os.urandom(3 * MIB + 5 * 512)
+    with Client(rig.path("nbd.sock"), "m") as client:
+        client.write(offset, data)
+        assert client.read(offset, len(data)) == data
+        assert client.read(offset + 512, 2 * MIB) == data[512:512 + 2 * MIB]
+    with open(target.disk, "rb") as disk:
+        assert disk.read(offset + len(data)) == bytes(offset) + data
+
+
+def test_a_long_request_fails_when_one_of_its_pieces_does(rig):
+    target = Target(rig)
+    serve_one(rig, target.uri())
+    rig.wait_for_path("m", "a", "A")
+    there = 32 * MIB + 300 * 1024
+    os.truncate(target.disk, there)  # of what is missing tgtd says MEDIUM ERROR
+    with Client(rig.path("nbd.sock"), "m") as client:
+        for offset in (there - MIB // 2, there - 512, there - 3 * MIB, there):
+            cookie = client.request(READ, offset, MIB)
+            # At once and in this order: what follows is under way beside it.
+            expected = {cookie: 0 if offset + MIB <= there else EIO}
+            for near in range(4):
+                expected[client.request(READ, there - (near + 1) * 512, 512)] = 0
+            while expected:
+                answered, error = client.reply()
+                assert error == expected.pop(answered), (offset, error)
+                if not error:
+                    assert not any(client.receive(MIB if answered == cookie else 512))
+    assert rig.path_state("m", "a") == "A"
 
 
 def test_what_lies_beyond_2_to_the_32_blocks_is_reached(rig):
