@@ -33,16 +33,16 @@ IscsiBackend::IscsiBackend(io::Worker &worker, const Settings &settings)
     , io_timeout_(settings.values.get<milliseconds>("io_timeout"))
     , stall_timeout_(settings.values.get<milliseconds>("stall_timeout"))
     , longest_delay_(std::max(settings.values.get<milliseconds>("reconnect_delay"), first_delay))
-    , max_requests_(settings.values.get<std::uint64_t>("max_requests"))
     , fences_writes_(settings.fences)
     , trust_peer_close_(settings.values.get<bool>("trust_peer_close"))
     , has_fence_command_(settings.values.has("fence_command") &&
                          !settings.values.get<std::string>("fence_command").empty())
     , delay_(first_delay)
+    , backlog_(worker, {settings.values.get<std::uint64_t>("max_requests"), io_timeout_},
+               base::Delegate<>::to<&IscsiBackend::overdue>(*this))
     , completions_(worker)
     , report_closed_(base::Delegate<>::to<&IscsiBackend::report_closed>(*this))
     , retry_(worker, base::Delegate<>::to<&IscsiBackend::dial>(*this))
-    , deadline_(worker, base::Delegate<>::to<&IscsiBackend::overdue>(*this))
     , session_(worker, *this)
     , fences_(worker, settings.name, {settings.fence_timeout, trust_peer_close_}, *this)
     , fence_command_(worker,
@@ -198,23 +198,18 @@ void IscsiBackend::submit(Request &request) noexcept {
         completions_.add(request, Status::path_lost());
         return;
     }
-    IscsiJob &job = jobs_.make(request, worker_.now() + io_timeout_);
-    request.device_word = reinterpret_cast<std::uintptr_t>(&job);
-    accepted_.push_back(request);
-    ++accepted_count_;
-    if (!deadline_.active())
-        deadline_.start_at(job.deadline());
-    waiting_.push_back(job);
+    backlog_.accept(request);
     send_waiting();
     pulse_.watch();
 }
 
 void IscsiBackend::send_waiting() noexcept {
-    while (changed_.empty() && on_wire_ < max_requests_ && !waiting_.empty()) {
-        IscsiJob &job = waiting_.pop_front();
-        ++on_wire_;
-        if (const std::optional<Status> status = job.begin(session_, unit_))
-            finish(job, *status);
+    while (changed_.empty()) {
+        IscsiJob *job = backlog_.next();
+        if (job == nullptr)
+            return;
+        if (const std::optional<Status> status = job->begin(session_, unit_))
+            completions_.add(backlog_.finish(*job), *status);
     }
 }
 
@@ -238,7 +233,7 @@ void IscsiBackend::answered(IscsiSession::Command &command, const IscsiSession::
                                        .transition = orders_.transition_timeout()};
     const block::ScsiOutcome outcome = block::classify_scsi(answer.result, job.sent(), patience);
     if (const std::optional<Status> status = job.proceed(session_, unit_, piece, outcome, answer.moved))
-        finish(job, *status);
+        completions_.add(backlog_.finish(job), *status);
     look_for_change(answer.result, outcome);
     if (up_)
         send_waiting();
@@ -247,7 +242,7 @@ void IscsiBackend::answered(IscsiSession::Command &command, const IscsiSession::
 /// A new session finds out, or does, what this one cannot.
 void IscsiBackend::end_when_idle(std::string_view why) noexcept {
     changed_ = why;
-    if (on_wire_ == 0)
+    if (backlog_.sent() == 0)
         lost(changed_);
 }
 
@@ -276,28 +271,11 @@ bool IscsiBackend::refuses_oddly(const block::ScsiResult &result) const noexcept
     return result.has_sense && (is_beyond_end || (is_protected && !unit_.geometry.read_only));
 }
 
-void IscsiBackend::finish(IscsiJob &job, Status status) noexcept {
-    Request &request = job.request();
-    jobs_.end(job);
-    --on_wire_;
-    request.unlink();
-    --accepted_count_;
-    completions_.add(request, status);
-}
-
 /// `connection`: where it was sent, open for this function to keep or close.
 void IscsiBackend::fail_everything(int connection) noexcept {
-    deadline_.cancel();
     const bool is_over = trust_peer_close_ && connection >= 0 && ended_by_peer(connection);
     base::List<Request> sent;
-    while (!accepted_.empty()) {
-        Request &request = accepted_.pop_front();
-        IscsiJob &job = job_of(request);
-        const bool was_sent = !job.linked();
-        if (!was_sent)
-            job.unlink(); // from waiting_
-        const int error = job.deadline() <= worker_.now() ? ETIMEDOUT : ENOTCONN;
-        jobs_.end(job);
+    backlog_.drop_all([&](Request &request, bool was_sent, int error) {
         if (!was_sent || !request.changes_data())
             completions_.add(request, Status::path_lost(error));
         else if (fences_writes_)
@@ -306,9 +284,7 @@ void IscsiBackend::fail_everything(int connection) noexcept {
             completions_.add(request, Status::path_lost(error));
         else
             completions_.add(request, Status{block::Outcome::path_in_doubt, error});
-    }
-    accepted_count_ = 0;
-    on_wire_ = 0;
+    });
     if (!sent.empty())
         fences_.begin(std::exchange(connection, -1), {dialer_.portal(), dialer_.server()}, sent);
     run_fence_command();
@@ -365,12 +341,7 @@ void IscsiBackend::silent() noexcept {
 void IscsiBackend::overdue() noexcept {
     // Perhaps it was us who stood still: what lies in the socket was answered in time.
     session_.take_answers();
-    if (!up_ || accepted_.empty())
-        return; // the next request starts the alarm again
-    const base::TimePoint deadline = job_of(accepted_.front()).deadline();
-    if (deadline > worker_.now())
-        deadline_.start_at(deadline);
-    else
+    if (up_ && backlog_.is_overdue())
         lost(fmt::format("no answer for {} ms", io_timeout_.count()));
 }
 

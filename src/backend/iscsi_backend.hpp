@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/backend.hpp"
+#include "backend/backlog.hpp"
 #include "backend/fence_command.hpp"
 #include "backend/iscsi_dialer.hpp"
 #include "backend/iscsi_fences.hpp"
@@ -12,7 +13,6 @@
 #include "backend/iscsi_stand_in.hpp"
 #include "backend/iscsi_unit_reader.hpp"
 #include "backend/iscsi_uri.hpp"
-#include "base/object_pool.hpp"
 #include "block/completion_queue.hpp"
 
 namespace backend {
@@ -33,7 +33,7 @@ public:
     void submit(block::Request &request) noexcept override;
     [[nodiscard]] bool up() const noexcept override { return up_; }
     [[nodiscard]] std::size_t in_flight() const noexcept override {
-        return accepted_count_ + fences_.waiting() + completions_.size();
+        return backlog_.size() + fences_.waiting() + completions_.size();
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return unit_.geometry; }
     [[nodiscard]] std::string_view identity() const noexcept override { return identity_; }
@@ -63,7 +63,6 @@ private:
     void come_up() noexcept;
     void look_for_change(const block::ScsiResult &result, const block::ScsiOutcome &outcome) noexcept;
     void send_waiting() noexcept;
-    void finish(IscsiJob &job, block::Status status) noexcept;
     void go_down() noexcept;
     void fail_everything(int connection) noexcept;
     void end_when_idle(std::string_view why) noexcept;
@@ -71,9 +70,6 @@ private:
     void silent() noexcept;
     void overdue() noexcept;
     void report_closed() noexcept;
-    static IscsiJob &job_of(const block::Request &request) noexcept {
-        return *reinterpret_cast<IscsiJob *>(request.device_word);
-    }
 
     io::Worker &worker_;
     const IscsiUri uri_;
@@ -81,7 +77,6 @@ private:
     const std::chrono::milliseconds io_timeout_;
     const std::chrono::milliseconds stall_timeout_;
     const std::chrono::milliseconds longest_delay_;
-    const std::size_t max_requests_;
     const bool fences_writes_;
     const bool trust_peer_close_;
     const bool has_fence_command_;
@@ -99,15 +94,10 @@ private:
     ScsiUnit unit_;
     std::string identity_;
 
-    base::List<block::Request> accepted_; ///< not done, in order of submission: the deadlines' order
-    std::size_t accepted_count_ = 0;
-    base::List<IscsiJob> waiting_; ///< those of them that are not sent yet
-    std::size_t on_wire_ = 0;
-    base::ObjectPool<IscsiJob> jobs_;
+    Backlog<IscsiJob> backlog_;
     block::CompletionQueue completions_;
     base::Task report_closed_;
     base::Timer retry_;
-    base::Timer deadline_;
     IscsiUnitReader reader_;
     IscsiSession session_;
     IscsiFences fences_;

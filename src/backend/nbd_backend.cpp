@@ -32,11 +32,11 @@ NbdBackend::NbdBackend(io::Worker &worker, const Settings &settings)
     , max_requests_(std::clamp<std::uint64_t>(settings.values.get<std::uint64_t>("max_requests"), 1, 1024))
     , trust_peer_close_(settings.values.get<bool>("trust_peer_close"))
     , delay_(first_delay)
+    , backlog_(worker, {max_requests_, io_timeout_}, base::Delegate<>::to<&NbdBackend::overdue>(*this))
     , completions_(worker)
     , report_closed_(base::Delegate<>::to<&NbdBackend::report_closed>(*this))
     , retry_(worker, base::Delegate<>::to<&NbdBackend::dial>(*this))
     , attempt_(worker, base::Delegate<>::to<&NbdBackend::attempt_expired>(*this))
-    , deadline_(worker, base::Delegate<>::to<&NbdBackend::overdue>(*this))
     , connection_(worker, *this, settings.values.get<bool>("block_status"))
     , pulse_(worker, connection_,
              {stall_timeout_,
@@ -177,24 +177,15 @@ void NbdBackend::submit(Request &request) noexcept {
             completions_.add(request, Status::path_lost());
         return;
     }
-    NbdJob &job = jobs_.make(request, worker_.now() + io_timeout_);
-    request.device_word = reinterpret_cast<std::uintptr_t>(&job);
-    accepted_.push_back(request);
-    ++accepted_count_;
-    if (!deadline_.active())
-        deadline_.start_at(job.deadline());
-    waiting_.push_back(job);
+    backlog_.accept(request);
     send_waiting();
     pulse_.watch();
 }
 
 void NbdBackend::send_waiting() noexcept {
-    while (on_wire_ < max_requests_ && !waiting_.empty()) {
-        NbdJob &job = waiting_.pop_front();
-        ++on_wire_;
-        if (const std::optional<Status> status = job.begin(connection_))
-            finish(job, *status);
-    }
+    while (NbdJob *job = backlog_.next())
+        if (const std::optional<Status> status = job->begin(connection_))
+            completions_.add(backlog_.finish(*job), *status);
 }
 
 void NbdBackend::answered(NbdConnection::Command &command, int error) noexcept {
@@ -205,43 +196,23 @@ void NbdBackend::answered(NbdConnection::Command &command, int error) noexcept {
     }
     auto &job = static_cast<NbdJob &>(command);
     if (const std::optional<Status> status = job.proceed(connection_, error))
-        finish(job, *status);
+        completions_.add(backlog_.finish(job), *status);
     if (error == ESHUTDOWN)
         lost("the server shuts down");
     else
         send_waiting();
 }
 
-void NbdBackend::finish(NbdJob &job, Status status) noexcept {
-    Request &request = job.request();
-    jobs_.end(job);
-    --on_wire_;
-    request.unlink();
-    --accepted_count_;
-    completions_.add(request, status);
-}
-
 void NbdBackend::fail_everything() noexcept {
-    deadline_.cancel();
-    while (!accepted_.empty()) {
-        Request &request = accepted_.pop_front();
-        NbdJob &job = job_of(request);
-        const bool was_sent = !job.linked();
-        if (!was_sent)
-            job.unlink(); // from waiting_
-        const bool late = job.deadline() <= worker_.now();
-        jobs_.end(job);
+    backlog_.drop_all([this](Request &request, bool was_sent, int error) {
         const bool in_doubt = was_sent && in_doubt_ && request.changes_data();
-        if (cutting_off_ || (in_doubt && has_fence_)) {
+        if (cutting_off_ || (in_doubt && has_fence_))
             wait_for_fence(request, in_doubt);
-        } else if (!in_doubt) {
-            completions_.add(request, Status::path_lost(late ? ETIMEDOUT : ENOTCONN));
-        } else {
-            completions_.add(request, Status{block::Outcome::path_in_doubt, late ? ETIMEDOUT : ENOTCONN});
-        }
-    }
-    accepted_count_ = 0;
-    on_wire_ = 0;
+        else if (!in_doubt)
+            completions_.add(request, Status::path_lost(error));
+        else
+            completions_.add(request, Status{block::Outcome::path_in_doubt, error});
+    });
 }
 
 void NbdBackend::wait_for_fence(Request &request, bool in_doubt) noexcept {
@@ -275,12 +246,7 @@ void NbdBackend::silent() noexcept {
 void NbdBackend::overdue() noexcept {
     // Perhaps it was us who stood still: what lies in the socket was answered in time.
     connection_.take_answers(static_cast<int>(max_requests_));
-    if (!up_ || accepted_.empty())
-        return; // the next request starts the alarm again
-    const base::TimePoint deadline = job_of(accepted_.front()).deadline();
-    if (deadline > worker_.now())
-        deadline_.start_at(deadline);
-    else
+    if (up_ && backlog_.is_overdue())
         lost(fmt::format("no answer for {} ms", io_timeout_.count()));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/backend.hpp"
+#include "backend/backlog.hpp"
 #include "backend/fence_command.hpp"
 #include "backend/nbd_connection.hpp"
 #include "backend/nbd_dialer.hpp"
@@ -9,7 +10,6 @@
 #include "backend/nbd_pulse.hpp"
 #include "backend/nbd_tls_dialer.hpp"
 #include "backend/nbd_uri.hpp"
-#include "base/object_pool.hpp"
 #include "block/completion_queue.hpp"
 
 namespace backend {
@@ -29,7 +29,7 @@ public:
     void submit(block::Request &request) noexcept override;
     [[nodiscard]] bool up() const noexcept override { return up_; }
     [[nodiscard]] std::size_t in_flight() const noexcept override {
-        return accepted_count_ + fenced_count_ + completions_.size();
+        return backlog_.size() + fenced_count_ + completions_.size();
     }
     [[nodiscard]] const block::Geometry &geometry() const noexcept override { return geometry_; }
     [[nodiscard]] std::string_view identity() const noexcept override { return connection_.identity(); }
@@ -53,7 +53,6 @@ private:
     void lost(std::string_view why) noexcept override;
 
     void send_waiting() noexcept;
-    void finish(NbdJob &job, block::Status status) noexcept;
     void go_down() noexcept;
     void fail_everything() noexcept;
     void wait_for_fence(block::Request &request, bool in_doubt) noexcept;
@@ -61,9 +60,6 @@ private:
     void silent() noexcept;
     void overdue() noexcept;
     void report_closed() noexcept;
-    static NbdJob &job_of(const block::Request &request) noexcept {
-        return *reinterpret_cast<NbdJob *>(request.device_word);
-    }
 
     io::Worker &worker_;
     const std::string name_;
@@ -88,17 +84,12 @@ private:
     std::uint64_t generation_ = 0;
     block::Geometry geometry_;
 
-    base::List<block::Request> accepted_; ///< not done, in order of submission: the deadlines' order
-    std::size_t accepted_count_ = 0;
-    base::List<NbdJob> waiting_; ///< those of them that max_requests keeps from being sent
-    std::size_t on_wire_ = 0;
-    base::ObjectPool<NbdJob> jobs_;
+    Backlog<NbdJob> backlog_;
     block::CompletionQueue completions_;
     base::Task report_closed_;
     std::string why_down_; ///< to be told once the server is cut off
     base::Timer retry_;
     base::Timer attempt_;
-    base::Timer deadline_;
     NbdConnection connection_;
     NbdPulse pulse_;
     FenceCommand fence_;
