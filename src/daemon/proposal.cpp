@@ -103,15 +103,36 @@ std::string secret_file(std::string_view user) {
     return quoted("/etc/nbdmpath/" + name + ".secret");
 }
 
-std::string path_line(const std::string &name, const FoundUnit &found) {
+/// A portal of the same port (SPC-4: the relative target port identifier; RFC 7143 makes a portal group one
+/// port), which may have the sessions of both: the next one after `path`, so that each has its turn. Empty:
+/// there is none.
+std::string fence_portal(const Paths &paths, std::size_t path) {
+    const FoundUnit &found = *paths[path];
+    if (!found.facts.relative_port)
+        return {};
+    for (std::size_t i = 1; i < paths.size(); ++i) {
+        const FoundUnit &other = *paths[(path + i) % paths.size()];
+        if (other.facts.relative_port == found.facts.relative_port && other.target == found.target &&
+            other.lun == found.lun && other.portal != found.portal)
+            return other.portal;
+    }
+    return {};
+}
+
+std::string path_line(const std::string &name, const FoundUnit &found, const std::string &fence_portal) {
     const std::string who = found.user.empty() ? "" : found.user + "@";
     const std::string whom = found.target_user.empty() ? "" : "?target_user=" + found.target_user;
     const std::string uri =
         quoted(fmt::format("iscsi://{}{}/{}/{}{}", who, found.portal, found.target, found.lun, whom));
-    if (who.empty())
-        return fmt::format("  {}: {}", name, uri);
-    return fmt::format("  {}: {{uri: {}, secret_file: {}{}}}", name, uri, secret_file(found.user),
-                       whom.empty() ? "" : ", mutual_secret_file: " + secret_file(found.target_user));
+    std::string keys;
+    if (!who.empty())
+        keys += ", secret_file: " + secret_file(found.user);
+    if (!whom.empty())
+        keys += ", mutual_secret_file: " + secret_file(found.target_user);
+    if (!fence_portal.empty())
+        keys += ", fence_portal: " + quoted(fence_portal);
+    return keys.empty() ? fmt::format("  {}: {}", name, uri)
+                        : fmt::format("  {}: {{uri: {}{}}}", name, uri, keys);
 }
 
 bool is_good_wwid(const std::string &wwid) {
@@ -128,11 +149,12 @@ public:
         const std::string disk = fmt::format("disk{}", ++disks_);
         std::map<Rank, std::vector<std::string>> groups;
         bool has_port_groups = false;
-        for (const FoundUnit *path : paths) {
-            const std::string name = fmt::format("{}-{}", disk, groups_size(groups) + 1);
-            paths_.push_back(path_line(name, *path));
-            groups[rank_of(*path)].push_back(name);
-            has_port_groups |= path->facts.port_groups != 0;
+        for (std::size_t i = 0; i < paths.size(); ++i) {
+            const FoundUnit &path = *paths[i];
+            const std::string name = fmt::format("{}-{}", disk, i + 1);
+            paths_.push_back(path_line(name, path, fence_portal(paths, i)));
+            groups[rank_of(path)].push_back(name);
+            has_port_groups |= path.facts.port_groups != 0;
         }
         const block::ScsiFacts &facts = paths.front()->facts;
         maps_.push_back(fmt::format("  {}:", disk));
@@ -160,13 +182,6 @@ public:
     }
 
 private:
-    static std::size_t groups_size(const std::map<Rank, std::vector<std::string>> &groups) {
-        std::size_t count = 0;
-        for (const auto &[rank, names] : groups)
-            count += names.size();
-        return count;
-    }
-
     std::size_t disks_ = 0;
     Lines paths_;
     Lines maps_;

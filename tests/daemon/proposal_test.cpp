@@ -87,6 +87,35 @@ TEST_CASE("who had to say a secret finds a file to put it into") {
     CHECK(maps_of({{unit}, {}}).size() == 1);
 }
 
+TEST_CASE("portals of one port of the target fence what was sent through each other") {
+    const auto at_port = [](const std::string &portal, std::uint16_t port) {
+        auto unit = found(portal, one);
+        unit.facts.relative_port = port;
+        return unit;
+    };
+    auto elsewhere = at_port("10.0.0.5:3260", 1);
+    elsewhere.target += "2";
+    const backend::Discovered all{{at_port("10.0.0.1:3260", 1), at_port("10.0.0.2:3260", 2),
+                                   at_port("[fe80::1]:3260", 1), at_port("10.0.0.4:3260", 1), elsewhere,
+                                   found("10.0.0.6:3260", one)},
+                                  {}};
+    REQUIRE(maps_of(all).size() == 1);
+    const command::Outcome outcome = nbdmpathd::propose(all);
+    const auto fence_of = [&](const std::string &path) -> std::string {
+        const std::string key = ", fence_portal: ";
+        for (const std::string &line : outcome.lines)
+            if (line.starts_with("  " + path + ":"))
+                return line.find(key) == std::string::npos ? "" : line.substr(line.find(key) + key.size());
+        return "no such path";
+    };
+    CHECK(fence_of("disk1-1") == R"("[fe80::1]:3260"})");
+    CHECK(fence_of("disk1-2").empty()); // alone at its port
+    CHECK(fence_of("disk1-3") == R"("10.0.0.4:3260"})");
+    CHECK(fence_of("disk1-4") == R"("10.0.0.1:3260"})");
+    CHECK(fence_of("disk1-5").empty()); // of another target
+    CHECK(fence_of("disk1-6").empty()); // does not say which port it has
+}
+
 TEST_CASE("what is told cannot become something else than a comment") {
     auto unit = found("10.0.0.1:3260", "naa.12");
     unit.product = "A\nmultipaths: \"x\\";

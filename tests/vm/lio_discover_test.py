@@ -28,4 +28,19 @@ def test_groups_of_ports_are_proposed_by_their_state(rig):
     assert "    hardware_handler: alua" in lines, text
 
 
+def test_portals_of_one_group_are_proposed_to_fence_each_other(rig):
+    target.reset()
+    second = target.add_portal(1)
+    first, alone = (f"127.0.0.1:{target.ports[group]}" for group in GROUPS)
+    rig.nbdmpathd("log: {level: debug}\n")
+    lines = rig.ctl("discover", *(f"iscsi://{portal}" for portal in (first, alone, second)))
+
+    def keys(portal):
+        return next(line for line in lines if not line.startswith("#") and f'"iscsi://{portal}/' in line)
+
+    assert f'fence_portal: "{second}"' in keys(first), lines
+    assert f'fence_portal: "{first}"' in keys(second), lines
+    assert "fence_portal" not in keys(alone), lines
+
+
 main(globals())
