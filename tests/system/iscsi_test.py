@@ -10,7 +10,7 @@ from iscsi_target import TARGET, Target, wwid
 from raw_nbd import READ, WRITE, Client
 from writer import BLOCK, Writer
 
-require("tgtd", "tgtadm", "qemu-io", "qemu-img", "nbdinfo")
+require("tgtd", "tgtadm", "qemu-io", "qemu-img", "nbdinfo", "fio")
 
 MIB = 1 << 20
 EPERM, EIO, EINVAL = 1, 5, 22
@@ -152,6 +152,28 @@ def test_a_target_that_is_killed_and_started_again_costs_no_write(rig):
         rig.wait_for_path("m", "a", "A")
         writer.goes_on()
     writer.finish()
+
+
+def test_what_fio_writes_is_there_whatever_happens_to_the_target(rig):
+    target = Target(rig)
+    serve_two(rig, target)
+    rig.wait_for_path("m", "a", "A")
+    # Blocks of one command and of several, each kind in a part of the disk of its own.
+    fio = rig.start("fio", "fio", "--ioengine=nbd", f"--uri={rig.export('m')}", "--rw=randwrite", "--iodepth=8", "--thread",
+                    "--time_based", "--runtime=12", "--randrepeat=0", "--verify=crc32c", "--verify_fatal=1", "--verify_backlog=64",
+                    "--verify_state_save=0", "--name=short", "--offset=0", "--size=8m", "--bs=4k",
+                    "--name=long", "--offset=8m", "--size=48m", "--bs=768k", cwd=rig.directory)
+    wait_for(lambda: allocated(target.disk) > 9 * MIB, what="fio")
+    target.kill()
+    rig.wait_for_path("m", "a", "F")
+    target.start()
+    rig.wait_for_path("m", "a", "A")
+    target.stop()
+    rig.wait_for_path("m", "a", "F")
+    target.go_on()
+    rig.wait_for_path("m", "a", "A", 60)
+    target.drop_sessions()
+    assert fio.child.wait(120) == 0 and "verify:" not in fio.output(), fio.output()
 
 
 def test_a_portal_that_goes_away_is_left_for_the_other_one(rig):
