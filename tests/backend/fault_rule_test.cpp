@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "backend/fault_rule.hpp"
 
-#include "base/error.hpp"
+#include "fakes/refusal.hpp"
 
 #include <algorithm>
 #include <doctest/doctest.h>
@@ -18,13 +18,7 @@ using block::Status;
 using Effect = FaultSpec::Effect;
 
 std::string refusal(std::string_view text) {
-    try {
-        (void)parse_fault(text);
-    } catch (const base::Error &error) {
-        CHECK(error.code() == EINVAL);
-        return error.what();
-    }
-    return {};
+    return fakes::refusal_of([&] { return parse_fault(text); });
 }
 
 bool takes(FaultRule &rule, Operation operation, std::uint64_t offset = 0, std::uint64_t length = 4096) {

@@ -2,6 +2,7 @@
 #include "base/keys.hpp"
 
 #include "base/error.hpp"
+#include "fakes/refusal.hpp"
 
 #include <doctest/doctest.h>
 
@@ -20,13 +21,7 @@ milliseconds duration_of(std::string_view text) {
 bool boolean_of(std::string_view text) { return std::get<bool>(parse_value(KeyKind::boolean, text)); }
 
 std::string error_of(KeyKind kind, std::string_view text) {
-    try {
-        parse_value(kind, text);
-    } catch (const base::Error &error) {
-        CHECK(error.code() == EINVAL);
-        return error.what();
-    }
-    return "no error";
+    return fakes::refusal_of([&] { return parse_value(kind, text); });
 }
 
 } // namespace

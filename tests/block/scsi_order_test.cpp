@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "block/scsi_order.hpp"
 
-#include "base/error.hpp"
 #include "base/text.hpp"
+#include "fakes/refusal.hpp"
 
 #include <doctest/doctest.h>
 
@@ -13,13 +13,7 @@ namespace {
 ScsiOrder parse(std::string_view text) { return block::parse_scsi_order(base::split_words(text)); }
 
 std::string refusal(std::string_view text) {
-    try {
-        (void)parse(text);
-    } catch (const base::Error &error) {
-        CHECK(error.code() == EINVAL);
-        return error.what();
-    }
-    return "accepted";
+    return fakes::refusal_of([&] { return parse(text); });
 }
 
 } // namespace

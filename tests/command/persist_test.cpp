@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "command/persist_order.hpp"
 
-#include "base/error.hpp"
 #include "base/text.hpp"
+#include "fakes/refusal.hpp"
 
 #include <doctest/doctest.h>
 
@@ -15,13 +15,7 @@ namespace {
 PersistOrder parse(std::string_view text) { return command::parse_persist(base::split_words(text)); }
 
 std::string refusal(std::string_view text) {
-    try {
-        (void)parse(text);
-    } catch (const base::Error &error) {
-        CHECK(error.code() == EINVAL);
-        return error.what();
-    }
-    return "accepted";
+    return fakes::refusal_of([&] { return parse(text); });
 }
 
 } // namespace
