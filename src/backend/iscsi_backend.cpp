@@ -159,7 +159,7 @@ void IscsiBackend::come_up() noexcept {
     identity_ = unit_.identity();
     orders_.begin(unit_);
     up_ = true;
-    told_down_ = served_ = false;
+    told_down_ = served_ = suspect_ = false;
     changed_ = {};
     up_since_ = worker_.now();
     pulse_.start();
@@ -232,6 +232,9 @@ void IscsiBackend::answered(IscsiSession::Command &command, const IscsiSession::
     const block::ScsiTimeouts patience{.io = std::chrono::duration_cast<std::chrono::seconds>(io_timeout_),
                                        .transition = orders_.transition_timeout()};
     const block::ScsiOutcome outcome = block::classify_scsi(answer.result, job.sent(), patience);
+    // It may have been done by another unit, and what comes next must not be.
+    if (suspect_)
+        job.give_up(Status::path_lost());
     if (const std::optional<Status> status = job.proceed(session_, unit_, piece, outcome, answer.moved))
         completions_.add(backlog_.finish(job), *status);
     look_for_change(answer.result, outcome);
@@ -246,20 +249,26 @@ void IscsiBackend::end_when_idle(std::string_view why) noexcept {
         lost(changed_);
 }
 
+/// What is under way is done again once a new session has seen which unit it is.
+void IscsiBackend::suspect(std::string_view why) noexcept {
+    suspect_ = true;
+    end_when_idle(why);
+}
+
 /// The unit may be another one now, or another size.
 void IscsiBackend::look_for_change(const block::ScsiResult &result,
                                    const block::ScsiOutcome &outcome) noexcept {
     if (outcome.disconnected)
-        end_when_idle("the target has no such unit any more");
+        suspect("the target has no such unit any more");
     else if (outcome.reread_capacity)
-        end_when_idle("the unit's size has changed");
+        suspect("the unit's size has changed");
     else if (result.has_sense && result.key == unit_attention && result.asc == 0x3f)
-        end_when_idle("the target's units have changed");
+        suspect("the target's units have changed");
     else if (!changed_.empty())
         end_when_idle(changed_);
     else if (refuses_oddly(result) && worker_.now() >= next_suspicion_) {
         next_suspicion_ = worker_.now() + suspicion_interval;
-        end_when_idle("the unit refuses what it should take");
+        suspect("the unit refuses what it should take");
     }
 }
 

@@ -65,6 +65,7 @@ private:
     void send_waiting() noexcept;
     void go_down() noexcept;
     void fail_everything(int connection) noexcept;
+    void suspect(std::string_view why) noexcept;
     void end_when_idle(std::string_view why) noexcept;
     [[nodiscard]] bool refuses_oddly(const block::ScsiResult &result) const noexcept;
     void silent() noexcept;
@@ -86,6 +87,7 @@ private:
     bool up_ = false;
     bool told_down_ = false;
     bool served_ = false;      ///< the present session answered a request
+    bool suspect_ = false;     ///< the unit may be another one since the session began
     std::string_view changed_; ///< why the session ends as soon as nothing is under way; empty: it goes on
     base::TimePoint up_since_{};
     base::TimePoint next_suspicion_{};

@@ -62,6 +62,8 @@ std::optional<Status> IscsiJob::proceed(IscsiSession &session, ScsiUnit &unit, P
                                         const block::ScsiOutcome &outcome, std::uint32_t moved) noexcept {
     piece.job_ = nullptr;
     --under_way_;
+    if (failure_)
+        return next(session, unit);
     if (sent_ == Operation::block_status)
         return tell_status(unit, outcome, std::min(moved, piece.data_));
     if (outcome.clear_capability && (sent_ == Operation::trim || sent_ == Operation::write_zeroes)) {
@@ -69,10 +71,9 @@ std::optional<Status> IscsiJob::proceed(IscsiSession &session, ScsiUnit &unit, P
         return without(session, unit);
     }
     const bool moves_data = sent_ == Operation::read || sent_ == Operation::write;
-    // The first one is told, when the last command has ended.
-    if (!failure_ && !outcome.status.ok())
+    if (!outcome.status.ok())
         failure_ = outcome.status;
-    else if (!failure_ && moves_data && moved != piece.data_)
+    else if (moves_data && moved != piece.data_)
         failure_ = Status::path_error(EIO); // "good", and not everything came or was taken
     return next(session, unit);
 }

@@ -47,6 +47,12 @@ public:
     /// know.
     std::optional<block::Status> proceed(IscsiSession &session, ScsiUnit &unit, Piece &piece,
                                          const block::ScsiOutcome &outcome, std::uint32_t moved) noexcept;
+    /// Nothing more of it is issued, and what is under way is not believed: the request ends with this status
+    /// after the last command.
+    void give_up(block::Status status) noexcept {
+        if (!failure_)
+            failure_ = status;
+    }
 
 private:
     [[nodiscard]] bool needs_flush(const ScsiUnit &unit) const noexcept;

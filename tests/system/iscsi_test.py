@@ -7,7 +7,7 @@ import os
 
 from harness import NBDMPATHD, free_port, main, require, wait_for
 from iscsi_target import TARGET, Target, wwid
-from raw_nbd import READ, WRITE, Client
+from raw_nbd import READ, WRITE, Client, request_bytes
 from writer import BLOCK, Writer
 
 require("tgtd", "tgtadm", "qemu-io", "qemu-img", "nbdinfo", "fio")
@@ -169,9 +169,11 @@ def test_what_fio_writes_is_there_whatever_happens_to_the_target(rig):
     target.start()
     rig.wait_for_path("m", "a", "A")
     target.stop()
-    rig.wait_for_path("m", "a", "F")
+    # By the path that carries the load; the other one is idle, whichever it is now.
+    wait_for(lambda: "no sign of life" in log_of(rig), 30, "the silence is noticed")
     target.go_on()
     rig.wait_for_path("m", "a", "A", 60)
+    rig.wait_for_path("m", "b", "A", 60)
     target.drop_sessions()
     assert fio.child.wait(120) == 0 and "verify:" not in fio.output(), fio.output()
 
@@ -321,6 +323,26 @@ def test_a_unit_that_changes_without_a_word_is_found_out_by_what_it_refuses(rig)
         assert client.reply() == (cookie, EINVAL)
     wait_for(lambda: "path a is not this disk and will not be used: its size is 33554432 bytes" in log_of(rig),
              what="the refusal")
+
+
+def test_nothing_more_is_sent_to_a_unit_that_may_be_another_one(rig):
+    target = Target(rig)
+    serve_one(rig, target.uri(), ", idle_check: 0")
+    rig.wait_for_path("m", "a", "A")
+    target.remove_unit()
+    other = rig.disk("small.disk", 32 * MIB)
+    target.add_unit(other)
+    with Client(rig.path("nbd.sock"), "m") as client:
+        data = b"\x77" * (15 * MIB)
+        # In one go: the second is refused while the first has only begun.
+        client.socket.sendall(request_bytes(WRITE, 0, len(data), data, cookie=1) +
+                              request_bytes(READ, 48 * MIB, BLOCK, cookie=2))
+        answers = dict(client.reply() for _ in range(2))
+        assert answers == {1: EIO, 2: EINVAL}, answers
+    with open(other, "rb") as disk:
+        written = disk.read(len(data)).count(b"\x77")
+    # What was under way by then, some pieces of 128 KiB, nobody can call back.
+    assert written < 8 * MIB, f"{written} bytes are on the wrong disk"
 
 
 def test_a_unit_that_is_write_protected_later_is_not_used(rig):
